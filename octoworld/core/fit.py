@@ -1,0 +1,174 @@
+"""The one supervised training loop: seeded by step, checkpointed, resumed to the same bits.
+
+Every batch and every noise draw comes from a generator made from (seed, label, step), so a run
+that was killed and resumed at step k sees what it would have seen had it not been killed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .errors import CheckpointError
+from .io import load_tensors, save_tensors
+from .log import MetricsLog, Progress
+from .rng import torch_generator
+
+if TYPE_CHECKING:
+    import torch
+
+LossFn = Callable[[int, "torch.Generator"], Mapping[str, "torch.Tensor"]]
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """How long and how fast to train."""
+
+    steps: int = 1000
+    """Optimiser steps."""
+    batch_size: int = 64
+    """Samples a step (read by the loss function's owner)."""
+    learning_rate: float = 1e-3
+    """Peak rate of AdamW, after the warm-up."""
+    weight_decay: float = 1e-4
+    """Decoupled weight decay on matrices; biases and gains are left alone."""
+    warmup_steps: int = 50
+    """Steps of linear warm-up; a cosine to a tenth of the peak follows."""
+    max_grad_norm: float = 1.0
+    """Gradient clipping, global norm."""
+    ema_decay: float = 0.0
+    """Decay of the averaged weights that are kept at the end; 0 keeps the raw ones."""
+    log_every: int = 50
+    """Steps between metric rows."""
+    checkpoint_every: int = 200
+    """Steps between checkpoints; a killed run loses at most this many."""
+
+
+def learning_rate_at(step: int, config: FitConfig) -> float:
+    """Linear warm-up, then a cosine from the peak to a tenth of it."""
+    warm = min(1.0, (step + 1) / max(config.warmup_steps, 1))
+    progress = min(1.0, step / max(config.steps, 1))
+    return config.learning_rate * warm * (0.1 + 0.45 * (1 + math.cos(math.pi * progress)))
+
+
+def fit(
+    model: torch.nn.Module,
+    loss_fn: LossFn,
+    config: FitConfig,
+    folder: Path | str,
+    *,
+    seed: int,
+    label: str,
+) -> dict[str, float]:
+    """Minimise `loss_fn(step, generator)["loss"]`; returns the last metrics.
+
+    Args:
+        model: trained in place; at the end it holds the averaged weights if `ema_decay > 0`.
+        loss_fn: returns named scalar tensors, among them `loss`. All randomness must come from
+            the generator it is given.
+        folder: where `state.safetensors` (weights, optimiser, step) and `metrics.jsonl` go. An
+            unfinished state there is resumed.
+        seed: root of the run's random streams.
+        label: name of the stream and of the progress line.
+
+    Raises:
+        CheckpointError: the state in `folder` is damaged or of another model.
+    """
+    import torch
+
+    folder = Path(folder)
+    optimizer = torch.optim.AdamW(_param_groups(model, config), lr=config.learning_rate, eps=1e-8)
+    ema = {k: v.detach().clone() for k, v in model.named_parameters()}
+    path = folder / "state.safetensors"
+    start = _restore(path, model, optimizer, ema) if path.exists() else 0
+    log = MetricsLog(folder, resume_step=start if start else None)
+    metrics: dict[str, float] = {}
+    model.train()
+    with Progress(label, config.steps, start) as progress:
+        for step in range(start, config.steps):
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate_at(step, config)
+            generator = torch_generator(seed, label, step)
+            torch.manual_seed(generator.initial_seed() % 2**63)  # dropout draws from the global one
+            losses = loss_fn(step, generator)
+            optimizer.zero_grad(set_to_none=True)
+            losses["loss"].backward()
+            norm = torch.nn.utils.clip_grad_norm_(model.parameters(), config.max_grad_norm)
+            optimizer.step()
+            if config.ema_decay > 0:
+                # short runs: the average may not remember the random start
+                decay = min(config.ema_decay, (1 + step) / (10 + step))
+                with torch.no_grad():
+                    for name, value in model.named_parameters():
+                        ema[name].lerp_(value, 1 - decay)
+            done = step + 1
+            if done % config.log_every == 0 or done == config.steps:
+                metrics = {f"{label}/{k}": float(v.detach()) for k, v in losses.items()}
+                metrics[f"{label}/grad_norm"] = float(norm)
+                log.write(step, metrics)
+                progress.update(done, f"loss {metrics[f'{label}/loss']:.4f}")
+            if done % config.checkpoint_every == 0 or done == config.steps:
+                _save(path, model, optimizer, ema, done)
+    log.close()
+    if config.ema_decay > 0:
+        with torch.no_grad():
+            for name, value in model.named_parameters():
+                value.copy_(ema[name])
+    model.eval()
+    return metrics
+
+
+def _param_groups(model: torch.nn.Module, config: FitConfig) -> list[dict]:
+    trained = [p for p in model.parameters() if p.requires_grad]
+    return [
+        {"params": [p for p in trained if p.ndim >= 2], "weight_decay": config.weight_decay},
+        {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
+    ]
+
+
+def _save(
+    path: Path,
+    model: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    ema: dict[str, torch.Tensor],
+    step: int,
+) -> None:
+    import torch
+
+    tensors = {f"model/{k}": v for k, v in model.state_dict().items()}
+    tensors |= {f"ema/{k}": v for k, v in ema.items()}
+    for index, state in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer/{index}/{k}": torch.as_tensor(v) for k, v in state.items()}
+    tensors["step"] = torch.tensor(step)
+    save_tensors(path, tensors)
+
+
+def _restore(
+    path: Path,
+    model: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    ema: dict[str, torch.Tensor],
+) -> int:
+    import torch
+
+    tensors = load_tensors(path)
+    weights = {k[6:]: v for k, v in tensors.items() if k.startswith("model/")}
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"{path} was made for another model ({str(error).splitlines()[0]}); "
+            "use another run folder or the config it was started with"
+        ) from None
+    state: dict[int, dict[str, torch.Tensor]] = {}
+    for key, value in tensors.items():
+        if key.startswith("optimizer/"):
+            _, index, name = key.split("/", 2)
+            state.setdefault(int(index), {})[name] = value
+        elif key.startswith("ema/"):
+            ema[key[4:]].copy_(value)
+    optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
+    return int(tensors["step"])

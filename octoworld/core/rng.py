@@ -1,0 +1,85 @@
+"""Seeded random streams: one per world, and one per (seed, purpose, step) for training."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+if TYPE_CHECKING:
+    import torch
+
+
+def derive_seed(seed: int, *path: int | str) -> int:
+    """A 63-bit seed for the stream at `path` under `seed`; strings are hashed stably (CRC-32)."""
+    keys = [zlib.crc32(p.encode()) if isinstance(p, str) else int(p) for p in path]
+    state = np.random.SeedSequence(int(seed), spawn_key=tuple(keys)).generate_state(2, np.uint32)
+    return int(state[0]) << 31 | int(state[1]) >> 1
+
+
+def torch_generator(seed: int, *path: int | str, device: str = "cpu") -> torch.Generator:
+    """A torch generator for the stream at `path`: resuming at a step needs only the step's number."""
+    import torch
+
+    return torch.Generator(device=device).manual_seed(derive_seed(seed, *path))
+
+
+class WorldRng:
+    """N independent generators, one a world, so that a world's draws never depend on its neighbours.
+
+    A world's start state is a function of its seed alone: `seed(mask, seeds)` then draw.
+    """
+
+    def __init__(self, seeds: Sequence[int] | NDArray) -> None:
+        self._generators = [np.random.default_rng(int(s)) for s in seeds]
+
+    @property
+    def num_worlds(self) -> int:
+        return len(self._generators)
+
+    def seed(self, mask: NDArray[np.bool_], seeds: ArrayLike) -> None:
+        """Restart the streams of the masked worlds; `seeds` is (N,), read where mask is true."""
+        seeds = np.asarray(seeds)
+        for i in np.flatnonzero(mask):
+            self._generators[i] = np.random.default_rng(int(seeds[i]))
+
+    def uniform(
+        self,
+        mask: NDArray[np.bool_],
+        low: ArrayLike = 0.0,
+        high: ArrayLike = 1.0,
+        shape: tuple[int, ...] = (),
+    ) -> NDArray[np.float64]:
+        """One draw for each masked world: (n, *shape) with n = mask.sum()."""
+        low, high = np.asarray(low, float), np.asarray(high, float)
+        unit = np.stack([self._generators[i].random(shape) for i in np.flatnonzero(mask)])
+        return low + unit * (high - low)
+
+    def normal(self, mask: NDArray[np.bool_], shape: tuple[int, ...] = ()) -> NDArray[np.float64]:
+        """Standard normal draws for each masked world: (n, *shape)."""
+        return np.stack(
+            [self._generators[i].standard_normal(shape) for i in np.flatnonzero(mask)]
+        )
+
+    def integers(
+        self, mask: NDArray[np.bool_], high: int, shape: tuple[int, ...] = ()
+    ) -> NDArray[np.int64]:
+        """Integers in [0, high) for each masked world: (n, *shape)."""
+        draws = [self._generators[i].integers(high, size=shape) for i in np.flatnonzero(mask)]
+        return np.stack(draws).astype(np.int64)
+
+    def permutation(self, mask: NDArray[np.bool_], size: int) -> NDArray[np.int64]:
+        """A permutation of range(size) for each masked world: (n, size)."""
+        return np.stack([self._generators[i].permutation(size) for i in np.flatnonzero(mask)])
+
+    def state(self) -> list[dict]:
+        """The generators' states, for snapshots."""
+        return [g.bit_generator.state for g in self._generators]
+
+    def set_state(self, state: list[dict]) -> None:
+        """Undo everything since `state()`."""
+        for generator, s in zip(self._generators, state, strict=True):
+            generator.bit_generator.state = s

@@ -1,0 +1,157 @@
+"""RobotSpec: a robot as pure data, which every engine, controller and viewer reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Vec3 = tuple[float, float, float]
+Quat = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class GeomSpec:
+    """A primitive shape fixed to a body."""
+
+    name: str
+    shape: Literal["box", "sphere", "capsule", "cylinder", "ellipsoid", "plane"]
+    size: tuple[float, ...]
+    """Half-lengths of a box (3) and ellipsoid (3), radius of a sphere (1), radius and half-length of
+    a capsule or cylinder (2), half-lengths of a plane (2) [m]."""
+    position: Vec3 = (0.0, 0.0, 0.0)
+    """In the body's frame [m]."""
+    quat_wxyz: Quat = (1.0, 0.0, 0.0, 0.0)
+    rgba: tuple[float, float, float, float] = (0.7, 0.7, 0.7, 1.0)
+    collides: bool = True
+    """False: drawn only."""
+    visible: bool = True
+    """False: collides only."""
+    mass: float | None = None
+    """[kg]; None where the body gives its own inertia, 0 mass for drawn-only shapes."""
+    friction: Vec3 = (1.0, 0.005, 0.0001)
+    """Sliding [-], torsional [m], rolling [m], as MuJoCo defines them."""
+    contact_dim: int = 3
+    """Contact dimensionality: 3 sliding, 4 + torsional, 6 + rolling."""
+
+
+@dataclass(frozen=True)
+class JointSpec:
+    """The joint between a body and its parent."""
+
+    name: str
+    kind: Literal["hinge", "slide", "free"]
+    axis: Vec3 = (0.0, 0.0, 1.0)
+    range: tuple[float, float] | None = None
+    """Position limits [rad] or [m]; None is unlimited."""
+    damping: float = 0.0
+    """[N m s/rad] or [N s/m]."""
+    armature: float = 0.0
+    """Reflected rotor inertia [kg m^2] or mass [kg]."""
+    friction_loss: float = 0.0
+    """Dry friction [N m] or [N]."""
+    velocity_limit: float | None = None
+    """[rad/s] or [m/s]."""
+
+
+@dataclass(frozen=True)
+class SiteSpec:
+    """A named frame on a body (tool centre point, sensor mount, handle)."""
+
+    name: str
+    position: Vec3 = (0.0, 0.0, 0.0)
+    quat_wxyz: Quat = (1.0, 0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class CameraSpec:
+    """An off-screen camera; it looks along its own -z, with +y up (OpenGL and MuJoCo)."""
+
+    name: str
+    position: Vec3
+    """In the frame of `body`, or of the world [m]."""
+    look_at: Vec3 | None = None
+    """Point to look at, same frame; or give `quat_wxyz`."""
+    quat_wxyz: Quat | None = None
+    up: Vec3 = (0.0, 0.0, 1.0)
+    fovy_deg: float = 45.0
+    """Vertical field of view [deg]."""
+    body: str | None = None
+    """Body that carries it; None is fixed to the world."""
+    width: int = 64
+    height: int = 64
+
+
+@dataclass(frozen=True)
+class BodySpec:
+    """A rigid body; `parent=None` hangs it on the world (or on the robot's base)."""
+
+    name: str
+    parent: str | None = None
+    position: Vec3 = (0.0, 0.0, 0.0)
+    """Of this body's frame in its parent's [m]."""
+    quat_wxyz: Quat = (1.0, 0.0, 0.0, 0.0)
+    joint: JointSpec | None = None
+    """None welds it to its parent."""
+    geoms: tuple[GeomSpec, ...] = ()
+    sites: tuple[SiteSpec, ...] = ()
+    mass: float | None = None
+    """[kg]; None: from the geoms' masses."""
+    center_of_mass: Vec3 = (0.0, 0.0, 0.0)
+    """In the body's frame [m]."""
+    inertia: tuple[float, float, float, float, float, float] | None = None
+    """About the centre of mass, axes of the body: xx yy zz xy xz yz [kg m^2]."""
+    movable_base: bool = False
+    """True: a base without joint whose pose is set per world (MuJoCo: mocap)."""
+    gravity_compensation: float = 0.0
+    """Share of the body's weight that its actuators carry unasked (1 as in the Panda's firmware)."""
+
+
+@dataclass(frozen=True)
+class ActuatorSpec:
+    """A position servo: force = stiffness * (target - q) - damping * dq, within the limit."""
+
+    name: str
+    joint: str
+    stiffness: float
+    """[N m/rad] or [N/m]."""
+    damping: float
+    """[N m s/rad] or [N s/m]."""
+    force_limit: float
+    """[N m] or [N]."""
+    range: tuple[float, float]
+    """Targets accepted [rad] or [m]."""
+
+
+@dataclass(frozen=True)
+class EqualitySpec:
+    """joint2 follows joint1 (a gripper's second finger)."""
+
+    joint1: str
+    joint2: str
+
+
+@dataclass(frozen=True)
+class RobotSpec:
+    """Everything an engine needs to build the robot and a controller needs to drive it."""
+
+    name: str
+    bodies: tuple[BodySpec, ...]
+    """Parents before children."""
+    actuators: tuple[ActuatorSpec, ...]
+    """In the order of the control vector."""
+    home: dict[str, float]
+    """Joint positions at rest, by joint name [rad] or [m]."""
+    arm_joints: tuple[str, ...] = ()
+    """Joints that inverse kinematics moves, base to tip."""
+    gripper_joints: tuple[str, ...] = ()
+    gripper_range: tuple[float, float] = (0.0, 0.0)
+    """Target of each gripper joint when closed and when open [m]."""
+    tool_site: str = ""
+    """Site that end-effector control moves."""
+    cameras: tuple[CameraSpec, ...] = ()
+    equalities: tuple[EqualitySpec, ...] = ()
+    contact_excludes: tuple[tuple[str, str], ...] = ()
+    """Pairs of bodies that never collide."""
+    source: str = ""
+    """Where the numbers come from."""
+    notes: dict[str, str] = field(default_factory=dict)

@@ -1,0 +1,35 @@
+"""Scene: an engine-neutral description of one world, which a backend compiles and copies N times."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from robots.spec import BodySpec, CameraSpec, GeomSpec, RobotSpec, Vec3
+
+
+@dataclass(frozen=True)
+class RobotPlacement:
+    """A robot in a scene; names inside it are prefixed by `prefix` (empty for a single robot)."""
+
+    spec: RobotSpec
+    position: Vec3 = (0.0, 0.0, 0.0)
+    quat_wxyz: tuple[float, float, float, float] = (1.0, 0.0, 0.0, 0.0)
+    prefix: str = ""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Bodies, robots, cameras and light of one world. SI units, z up."""
+
+    name: str
+    robots: tuple[RobotPlacement, ...] = ()
+    bodies: tuple[BodySpec, ...] = ()
+    """Objects; parents before children."""
+    static_geoms: tuple[GeomSpec, ...] = ()
+    """Shapes fixed to the world: floor, table."""
+    cameras: tuple[CameraSpec, ...] = ()
+    timestep: float = 0.005
+    """Physics step [s]."""
+    gravity: Vec3 = (0.0, 0.0, -9.81)
+    background_rgb: tuple[float, float, float] = (0.35, 0.45, 0.55)
+    """Colour of the sky, without a skybox texture (cheap to draw, easy to learn)."""

@@ -1,0 +1,1 @@
+__suite__ = "octoworld"
