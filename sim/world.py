@@ -31,12 +31,17 @@ class World(Protocol):
     """Array namespace of what is returned (numpy for CPU engines)."""
     control_names: tuple[str, ...]
     """Actuators in the order of the control vector."""
+    diverged: Mask
+    """(N,) worlds whose state left the finite range since their last reset (now initial again)."""
 
     def reset(self, mask: Mask | None = None) -> None:
         """Put the masked worlds (default all) in the scene's initial state: robots at home."""
 
-    def step(self, control: ArrayLike, substeps: int) -> None:
-        """Hold `control` (N, U) for `substeps` physics steps; derived quantities are then current."""
+    def step(self, control: ArrayLike, substeps: int, mask: Mask | None = None) -> None:
+        """Hold `control` (N, U) for `substeps` physics steps; derived quantities are then current.
+
+        Worlds outside `mask` (default: none) stand still.
+        """
 
     def refresh(self, mask: Mask | None = None) -> None:
         """Recompute derived quantities (poses, contacts) after writes."""

@@ -1,0 +1,339 @@
+"""MuJoCo on the CPU: N worlds stepped by `mujoco.batch.Batch`, without a Python loop over worlds."""
+
+from __future__ import annotations
+
+import copy
+import os
+from typing import Any
+
+import mujoco
+import numpy as np
+from mujoco.batch import Batch
+from numpy.typing import ArrayLike, NDArray
+
+from octoworld.core.errors import ConfigError, UnknownNameError
+from octoworld.core.registry import register_backend
+
+from ..scene import Scene
+from ..world import Mask, Snapshot
+from .mjcf import scene_xml, with_contact_sensors
+from .offscreen import Offscreen
+
+_DIVERGENCE = [
+    mujoco.mjtWarning.mjWARN_BADQPOS.value, mujoco.mjtWarning.mjWARN_BADQVEL.value,
+    mujoco.mjtWarning.mjWARN_BADQACC.value, mujoco.mjtWarning.mjWARN_BADCTRL.value,
+]  # fmt: skip
+_VELOCITY_STAGE = mujoco.mjtStage.mjSTAGE_VEL.value
+_FULL_STAGE = mujoco.mjtStage.mjSTAGE_ACC.value
+_WORLDS_PER_THREAD = 4
+"""Fewer worlds than this a thread cost more in hand-over than they gain."""
+
+
+def default_threads(num_worlds: int) -> int:
+    """Threads for a batch: the CPUs this process may use, fewer for few worlds."""
+    try:
+        cpus = len(os.sched_getaffinity(0))
+    except AttributeError:  # not on Linux
+        cpus = os.cpu_count() or 1
+    return max(1, min(cpus, num_worlds // _WORLDS_PER_THREAD))
+
+
+@register_backend("mujoco")
+class MujocoWorld:
+    """The World of `sim/world.py` on MuJoCo. Names are those of the Scene, with robots' prefixes.
+
+    `diverged` (N,) bool marks worlds whose state left the finite range since their last reset;
+    such a world has been put back into the initial state.
+    """
+
+    xp: Any = np
+
+    def __init__(self, scene: Scene, num_worlds: int, num_threads: int | None = None) -> None:
+        """Compile `scene` and copy it `num_worlds` times; `num_threads` None chooses.
+
+        Raises:
+            ConfigError: the scene does not compile, or a count is not positive.
+        """
+        if num_worlds < 1 or (num_threads is not None and num_threads < 1):
+            raise ConfigError(
+                f"num_worlds {num_worlds} and num_threads {num_threads} must be at least 1"
+            )
+        self.scene, self.num_worlds = scene, num_worlds
+        self.num_threads = num_threads or default_threads(num_worlds)
+        self.xml = scene_xml(scene)
+        self.model = mujoco.MjModel.from_xml_string(self.xml)
+        self.control_names = tuple(self.model.actuator(i).name for i in range(self.model.nu))
+        self.diverged = np.zeros(num_worlds, bool)
+        self._rgba = np.repeat(self.model.geom_rgba[None], num_worlds, axis=0)
+        self._offscreen: Offscreen | None = None
+        self._contact_pairs: list[tuple[str, str]] = []
+        self._indices: dict[tuple, Any] = {}
+        self._bind(Batch(self.model, num_worlds, self.num_threads))
+        self.reset()
+
+    def _bind(self, batch: Batch) -> None:
+        self.batch = batch
+        self._rows = batch.state
+        self._qpos, self._qvel = batch.bind("qpos"), batch.bind("qvel")
+        self._ctrl, self._warmstart = batch.bind("ctrl"), batch.bind("qacc_warmstart")
+        self._mocap_pos, self._mocap_quat = batch.bind("mocap_pos"), batch.bind("mocap_quat")
+        self._xpos, self._xquat = batch.bind("xpos"), batch.bind("xquat")
+        self._site_xpos = batch.bind("site_xpos")
+        self._cvel, self._com = batch.bind("cvel"), batch.bind("subtree_com")
+        self._sensors = batch.bind("sensordata") if batch.model.nsensordata else None
+        # contacts are known after the full forward pass only
+        self._stage = _VELOCITY_STAGE if self._sensors is None else _FULL_STAGE
+
+    # -- time ------------------------------------------------------------------------------------
+
+    def reset(self, mask: Mask | None = None) -> None:
+        """Masked worlds (default all) to the scene's initial state and colours, robots at home."""
+        ids = self._ids(mask)
+        self.batch.reset(ids, keyframe=0, stage=mujoco.mjtStage.mjSTAGE_NONE.value)
+        where = slice(None) if ids is None else ids
+        self._rgba[where] = self.model.geom_rgba
+        self.diverged[where] = False
+        self._forward(ids)
+
+    def step(self, control: ArrayLike, substeps: int, mask: Mask | None = None) -> None:
+        """Hold `control` (N, U) for `substeps` steps; worlds outside `mask` stand still."""
+        ids = self._ids(mask)
+        if ids is None:
+            self._ctrl[...] = control
+        else:
+            self._ctrl[ids] = np.asarray(control)[ids]
+        before = self.batch.warning[:, _DIVERGENCE, 1].sum(axis=1)
+        self.batch.step(ids, substeps)
+        bad = self.batch.warning[:, _DIVERGENCE, 1].sum(axis=1) != before
+        if bad.any():
+            self.reset(bad)
+            self.diverged |= bad
+        self._forward(ids)
+
+    def refresh(self, mask: Mask | None = None) -> None:
+        """Recompute poses, velocities and contacts after writes; the state keeps every bit."""
+        self._forward(self._ids(mask))
+
+    def _forward(self, ids: NDArray[np.int32] | None) -> None:
+        if self._stage == _VELOCITY_STAGE:
+            self.batch.forward(ids, stage=self._stage)
+            return
+        # the solver leaves its solution as the next warm start; looking must not change a world
+        kept = self._warmstart.copy()
+        self.batch.forward(ids, stage=self._stage)
+        self._warmstart[...] = kept
+
+    # -- reads -----------------------------------------------------------------------------------
+
+    def pose(self, body: str) -> NDArray:
+        """World pose of a body or site, (N, 7) [m, quat_wxyz]."""
+        is_site, index = self._frame(body)
+        if not is_site:
+            return np.concatenate([self._xpos[:, index], self._xquat[:, index]], axis=1)
+        parent = self._xquat[:, self.model.site_bodyid[index]]
+        quat = _quat_multiply(parent, self.model.site_quat[index])
+        return np.concatenate([self._site_xpos[:, index], quat], axis=1)
+
+    def velocity(self, body: str) -> NDArray:
+        """World linear and angular velocity at a body's or site's origin, (N, 6) [m/s, rad/s]."""
+        is_site, index = self._frame(body)
+        owner = int(self.model.site_bodyid[index]) if is_site else index
+        point = self._site_xpos[:, index] if is_site else self._xpos[:, index]
+        # cvel is (angular, linear) at the centre of mass of the body's kinematic tree
+        angular, linear = self._cvel[:, owner, :3], self._cvel[:, owner, 3:]
+        arm = point - self._com[:, self.model.body_rootid[owner]]
+        return np.concatenate([linear + np.cross(angular, arm), angular], axis=1)
+
+    def joint_position(self, *joints: str) -> NDArray:
+        """(N, len(joints)) [rad] or [m]."""
+        return self._qpos[:, self._joints(joints)[0]]
+
+    def joint_velocity(self, *joints: str) -> NDArray:
+        """(N, len(joints)) [rad/s] or [m/s]."""
+        return self._qvel[:, self._joints(joints)[1]]
+
+    def contacts(self, a: str, b: str) -> NDArray[np.bool_]:
+        """Whether `a` touches `b` (body trees, or geoms such as a table top), (N,) bool.
+
+        The first question about a pair compiles a sensor for it; later ones read an array.
+        """
+        if (a, b) not in self._contact_pairs:
+            self._add_contact_pair(a, b)
+        assert self._sensors is not None
+        return self._sensors[:, self._contact_pairs.index((a, b))] > 0
+
+    def color(self, geom: str) -> NDArray:
+        """(N, 4) in [0, 1]."""
+        return self._rgba[:, self._id("geom", geom)].copy()
+
+    # -- writes ----------------------------------------------------------------------------------
+
+    def set_pose(self, body: str, pose: ArrayLike, mask: Mask | None = None) -> None:
+        """Place a free or movable-base body; `pose` is (n, 7), n = masked worlds. Speed becomes 0.
+
+        Raises:
+            ConfigError: the body is neither free nor a movable base.
+        """
+        index = self._id("body", body)
+        where = slice(None) if mask is None else np.asarray(mask, bool)
+        pose = np.asarray(pose, float)
+        quat = pose[..., 3:] / np.linalg.norm(pose[..., 3:], axis=-1, keepdims=True)
+        mocap, joint = int(self.model.body_mocapid[index]), int(self.model.body_jntadr[index])
+        if mocap >= 0:
+            self._mocap_pos[where, mocap] = pose[..., :3]
+            self._mocap_quat[where, mocap] = quat
+        elif joint >= 0 and self.model.jnt_type[joint] == mujoco.mjtJoint.mjJNT_FREE:
+            q, v = int(self.model.jnt_qposadr[joint]), int(self.model.jnt_dofadr[joint])
+            self._qpos[where, q : q + 3] = pose[..., :3]
+            self._qpos[where, q + 3 : q + 7] = quat
+            self._qvel[where, v : v + 6] = 0.0
+        else:
+            raise ConfigError(f"set_pose({body!r}): the body is neither free nor a movable base")
+
+    def set_joint_position(
+        self, joints: tuple[str, ...], value: ArrayLike, mask: Mask | None = None
+    ) -> None:
+        """Set joint positions (n, len(joints)), speed 0, and the targets of their servos."""
+        where = slice(None) if mask is None else np.flatnonzero(mask)
+        qpos, qvel = self._joints(joints)
+        value = np.asarray(value, float)
+        count = self.num_worlds if mask is None else len(where)  # type: ignore[arg-type]
+        value = np.broadcast_to(value, (count, len(joints)))
+        driven = self.model.jnt_qposadr[self.model.actuator_trnid[:, 0]]
+        for i, (q, v) in enumerate(zip(qpos, qvel, strict=True)):
+            self._qpos[where, q] = value[:, i]
+            self._qvel[where, v] = 0.0
+            for actuator in np.flatnonzero(driven == q):
+                self._ctrl[where, actuator] = value[:, i]
+
+    def set_color(self, geom: str, rgba: ArrayLike, mask: Mask | None = None) -> None:
+        """Colour of a geom per world, (n, 4) in [0, 1]."""
+        where = slice(None) if mask is None else np.asarray(mask, bool)
+        self._rgba[where, self._id("geom", geom)] = rgba
+
+    # -- images ----------------------------------------------------------------------------------
+
+    def render(
+        self, camera: str, worlds: ArrayLike | None = None, size: tuple[int, int] | None = None
+    ) -> NDArray[np.uint8]:
+        """Images of the listed worlds (default all), (n, H, W, 3); `size` is (H, W).
+
+        Raises:
+            RenderError: no off-screen OpenGL, or the size is too large.
+        """
+        index = self._id("camera", camera)
+        if size is None:
+            width, height = self.model.cam_resolution[index]
+            size = (int(height), int(width))
+        if self._offscreen is None:
+            # its own copy: drawing writes colours into the model
+            self._offscreen = Offscreen(copy.copy(self.model))
+        where = slice(None) if worlds is None else np.asarray(worlds)
+        rows = np.ascontiguousarray(self._rows[where])
+        return self._offscreen.render(rows, self._rgba[where], index, size)
+
+    # -- whole state -----------------------------------------------------------------------------
+
+    def get_state(self) -> NDArray[np.float64]:
+        """(N, S): MuJoCo's integration state, then the geoms' colours."""
+        return np.concatenate([self._rows, self._rgba.reshape(self.num_worlds, -1)], axis=1)
+
+    def set_state(self, state: ArrayLike, mask: Mask | None = None) -> None:
+        """Write rows (n, S) of `get_state` into the masked worlds and refresh.
+
+        Raises:
+            ConfigError: the rows are of another scene.
+        """
+        ids = self._ids(mask)
+        count = self.num_worlds if ids is None else len(ids)
+        state = np.asarray(state, np.float64)
+        split = self._rows.shape[1]
+        expected = (count, split + 4 * self.model.ngeom)
+        if state.shape != expected:
+            raise ConfigError(f"set_state: got shape {state.shape}, expected {expected}")
+        where = slice(None) if ids is None else ids
+        self._rows[where] = state[:, :split]
+        self._rgba[where] = state[:, split:].reshape(count, -1, 4)
+        self.diverged[where] = False
+        self._forward(ids)
+
+    def snapshot(self) -> Snapshot:
+        """All worlds' state."""
+        return Snapshot(self.get_state())
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Undo everything since `snapshot`."""
+        self.set_state(snapshot.state)
+
+    def close(self) -> None:
+        """Free the OpenGL contexts; the next `render` makes new ones."""
+        if self._offscreen is not None:
+            self._offscreen.close()
+
+    # -- names -----------------------------------------------------------------------------------
+
+    def _ids(self, mask: Mask | None) -> NDArray[np.int32] | None:
+        if mask is None:
+            return None
+        mask = np.asarray(mask)
+        if mask.dtype != bool or mask.shape != (self.num_worlds,):
+            raise ConfigError(
+                f"mask of shape {mask.shape}, {mask.dtype}: expected ({self.num_worlds},) bool"
+            )
+        return np.flatnonzero(mask).astype(np.int32)
+
+    def _id(self, kind: str, name: str) -> int:
+        key = (kind, name)
+        if key not in self._indices:
+            object_type = getattr(mujoco.mjtObj, f"mjOBJ_{kind.upper()}")
+            index = mujoco.mj_name2id(self.model, object_type, name)
+            if index < 0:
+                raise UnknownNameError(kind, name, self._names(kind))
+            self._indices[key] = index
+        return self._indices[key]
+
+    def _names(self, kind: str) -> list[str]:
+        view = getattr(self.model, kind)
+        count = getattr(self.model, {"joint": "njnt", "camera": "ncam"}.get(kind, f"n{kind}"))
+        return [view(i).name for i in range(count)]
+
+    def _frame(self, name: str) -> tuple[bool, int]:
+        key = ("frame", name)
+        if key not in self._indices:
+            bodies, sites = self._names("body"), self._names("site")
+            if name not in bodies and name not in sites:
+                raise UnknownNameError("body or site", name, [*bodies, *sites])
+            is_site = name not in bodies
+            self._indices[key] = (is_site, self._id("site" if is_site else "body", name))
+        return self._indices[key]
+
+    def _joints(self, names: tuple[str, ...]) -> tuple[NDArray, NDArray]:
+        key = ("joints", names)
+        if key not in self._indices:
+            ids = [self._id("joint", n) for n in names]
+            self._indices[key] = (self.model.jnt_qposadr[ids], self.model.jnt_dofadr[ids])
+        return self._indices[key]
+
+    def _add_contact_pair(self, a: str, b: str) -> None:
+        pairs = [*self._contact_pairs, (a, b)]
+        model = mujoco.MjModel.from_xml_string(with_contact_sensors(self.xml, pairs))
+        batch = Batch(model, self.num_worlds, self.num_threads)
+        batch.state[...] = self._rows
+        self._contact_pairs = pairs
+        self._bind(batch)
+        self._forward(None)
+
+
+def _quat_multiply(a: NDArray, b: NDArray) -> NDArray:
+    """Hamilton product of quat_wxyz (..., 4)."""
+    w1, x1, y1, z1 = np.moveaxis(a, -1, 0)
+    w2, x2, y2, z2 = b
+    return np.stack(
+        [
+            w1 * w2 - x1 * x2 - y1 * y2 - z1 * z2,
+            w1 * x2 + x1 * w2 + y1 * z2 - z1 * y2,
+            w1 * y2 - x1 * z2 + y1 * w2 + z1 * x2,
+            w1 * z2 + x1 * y2 - y1 * x2 + z1 * w2,
+        ],
+        axis=-1,
+    )
