@@ -1,0 +1,70 @@
+"""`octoworld VERB ...`: finds the verb's module, runs its `main(argv)`, prints errors in one line."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import sys
+from collections.abc import Sequence
+
+from octoworld.core.errors import OctoworldError
+
+VERBS: dict[str, dict[str, tuple[str, str]]] = {
+    "Look around": {
+        "doctor": ("doctor", "check this machine, and say how to mend what is missing"),
+        "list": ("list_names", "list tasks, robots, policies, world models, backends, benches"),
+    },
+}
+"""Heading -> verb -> (module in `octoworld.cli`, help). Modules are imported when they run."""
+
+USAGE = "usage: octoworld [--help] [--version] VERB ..."
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb; exit code 0 success, 1 a check failed, 2 the user's mistake, 130 interrupted."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(overview())
+        return 0
+    if arguments[0] in ("-V", "--version"):
+        from octoworld import __version__
+
+        print(f"octoworld {__version__}")
+        return 0
+    table = verbs()
+    verb, *rest = arguments
+    if verb not in table:
+        near = difflib.get_close_matches(verb, table, n=1, cutoff=0.5)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        return _fail(f"unknown verb {verb!r}.{hint} Known: {', '.join(table)}.")
+    module = importlib.import_module(f"octoworld.cli.{table[verb][0]}")
+    try:
+        return int(module.main(rest) or 0)
+    except OctoworldError as error:
+        return _fail(str(error))
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+
+
+def verbs() -> dict[str, tuple[str, str]]:
+    """Verb -> (module, help), in the order of the overview."""
+    return {verb: entry for group in VERBS.values() for verb, entry in group.items()}
+
+
+def overview() -> str:
+    """What `--help` prints: the verbs under their headings."""
+    lines = [USAGE]
+    for heading, group in VERBS.items():
+        lines += ["", f"{heading}:"]
+        lines += [f"  {verb:12} {text}" for verb, (_, text) in group.items()]
+    return "\n".join([*lines, "", "`octoworld VERB --help` explains one verb."])
+
+
+def _fail(message: str) -> int:
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

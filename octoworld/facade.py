@@ -1,0 +1,97 @@
+"""The functions behind `import octoworld`: make environments, load what was trained, list names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .core import registry
+from .core.errors import CheckpointError
+from .core.io import read_json
+
+if TYPE_CHECKING:
+    import gymnasium
+
+    from sim.vec_env import VecEnv
+    from vla.policy import Policy
+    from worldmodels.model import WorldModel
+
+
+def make_vec(task: str, num_envs: int = 1, **options: Any) -> VecEnv:
+    """`num_envs` worlds of a task in physics, stepped together.
+
+    Args:
+        task: a name of `list_tasks()`.
+        num_envs: N, the first axis of every array.
+        options: `obs_mode` ("state" or "vision"), `control_mode`, `backend`, `seed`, ... as
+            `tasks.env.task_env` describes them.
+
+    Raises:
+        UnknownNameError: no such task or backend.
+    """
+    from tasks.env import task_env
+
+    return task_env(task, num_envs=num_envs, **options)
+
+
+def make(task: str, **options: Any) -> gymnasium.Env:
+    """One world of a task as a `gymnasium.Env` (numpy); options as for `make_vec`."""
+    from sim.gym_env import GymEnv
+
+    return GymEnv(make_vec(task, 1, **options))
+
+
+def load_policy(folder: Path | str) -> Policy:
+    """The policy that `save_pretrained` wrote into `folder`.
+
+    Raises:
+        CheckpointError: nothing there, damaged, or of a class that no registered policy has.
+    """
+    return _load(registry.POLICIES, folder)
+
+
+def load_world_model(folder: Path | str) -> WorldModel:
+    """The world model that `save_pretrained` wrote into `folder`; errors as `load_policy`."""
+    return _load(registry.WORLD_MODELS, folder)
+
+
+def list_tasks() -> list[str]:
+    """Names for `make` and `make_vec`."""
+    return registry.TASKS.names()
+
+
+def list_robots() -> list[str]:
+    """Names of the robots."""
+    return registry.ROBOTS.names()
+
+
+def list_policies() -> list[str]:
+    """Names of the kinds of policy."""
+    return registry.POLICIES.names()
+
+
+def list_world_models() -> list[str]:
+    """Names of the kinds of world model."""
+    return registry.WORLD_MODELS.names()
+
+
+def list_backends() -> list[str]:
+    """Names of the physics engines."""
+    return registry.BACKENDS.names()
+
+
+def list_benches() -> list[str]:
+    """Names of the experiments that `octoworld bench` runs."""
+    return registry.BENCHES.names()
+
+
+def _load(kind: registry.Registry, folder: Path | str) -> Any:
+    folder = Path(folder)
+    wanted = read_json(folder / "config.json").get("_class_name")
+    classes = {kind.get(name).__name__: kind.get(name) for name in kind.names()}
+    if wanted not in classes:
+        raise CheckpointError(
+            f"{folder}/config.json is of class {wanted!r}; "
+            f"as a {kind.kind} these are known: {', '.join(sorted(classes)) or 'none'}"
+        )
+    return classes[wanted].from_pretrained(folder)
