@@ -16,8 +16,8 @@ class GeomSpec:
     name: str
     shape: Literal["box", "sphere", "capsule", "cylinder", "ellipsoid", "plane"]
     size: tuple[float, ...]
-    """Half-lengths of a box (3) and ellipsoid (3), radius of a sphere (1), radius and half-length of
-    a capsule or cylinder (2), half-lengths of a plane (2) [m]."""
+    """Half-lengths of a box (3) and ellipsoid (3), radius of a sphere (1), radius and half-length
+    of a capsule or cylinder (2), half-lengths of a plane (2) [m]."""
     position: Vec3 = (0.0, 0.0, 0.0)
     """In the body's frame [m]."""
     quat_wxyz: Quat = (1.0, 0.0, 0.0, 0.0)
@@ -103,7 +103,7 @@ class BodySpec:
     movable_base: bool = False
     """True: a base without joint whose pose is set per world (MuJoCo: mocap)."""
     gravity_compensation: float = 0.0
-    """Share of the body's weight that its actuators carry unasked (1 as in the Panda's firmware)."""
+    """Share of the weight that the actuators carry unasked (1 as in the Panda's firmware)."""
 
 
 @dataclass(frozen=True)

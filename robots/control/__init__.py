@@ -1,0 +1,3 @@
+"""Controllers of robots: inverse kinematics and control modes."""
+
+__suite__ = "octoworld"
