@@ -43,7 +43,11 @@ __all__ = [
 __version__ = "0.1.0"
 __suite__ = "octoworld"
 
-check_shadows()
+check_shadows()  # before anything else of ours is found in the wrong place
+
+from .ids import register_ids  # noqa: E402
+
+register_ids()
 
 
 def __getattr__(name: str) -> Any:

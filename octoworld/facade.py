@@ -34,11 +34,23 @@ def make_vec(task: str, num_envs: int = 1, **options: Any) -> VecEnv:
     return task_env(task, num_envs=num_envs, **options)
 
 
-def make(task: str, **options: Any) -> gymnasium.Env:
-    """One world of a task as a `gymnasium.Env` (numpy); options as for `make_vec`."""
-    from sim.gym_env import GymEnv
+def make(
+    task: str, *, render_mode: str | None = None, camera: str | None = None, **options: Any
+) -> gymnasium.Env:
+    """One world of a task as a `gymnasium.Env`, in numpy; it is reset by its user only.
 
-    return GymEnv(make_vec(task, 1, **options))
+    Args:
+        task: a name of `list_tasks()`.
+        render_mode: "rgb_array" or None.
+        camera: what `render` looks through; None is the task's choice.
+        options: as for `make_vec`.
+    """
+    from gymnasium.vector import AutoresetMode
+
+    from sim.gym_env import SingleWorldEnv
+
+    worlds = make_vec(task, 1, autoreset_mode=AutoresetMode.DISABLED, **options)
+    return SingleWorldEnv(worlds, render_mode=render_mode, camera=camera)
 
 
 def load_policy(folder: Path | str) -> Policy:

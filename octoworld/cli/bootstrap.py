@@ -42,7 +42,7 @@ class SetupError(Exception):
 
 def main(argv: list[str] | None = None) -> int:
     """Set everything up; 0 when `.venv` is ready, 1 with one line on stderr when it is not."""
-    parser = argparse.ArgumentParser(prog="make setup", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="make setup", description="Set up .venv.")
     parser.add_argument("--browser", action="store_true", help="also a browser, for the GUI tests")
     arguments = parser.parse_args(argv)
     try:

@@ -1,4 +1,4 @@
-"""`octoworld VERB ...`: finds the verb's module, runs its `main(argv)`, prints errors in one line."""
+"""`octoworld VERB ...`: finds the verb's module, runs its `main(argv)`, prints one-line errors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ USAGE = "usage: octoworld [--help] [--version] VERB ..."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one verb; exit code 0 success, 1 a check failed, 2 the user's mistake, 130 interrupted."""
+    """Run one verb; exit code 0 good, 1 a check failed, 2 the user's mistake, 130 interrupted."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or arguments[0] in ("-h", "--help"):
         print(overview())

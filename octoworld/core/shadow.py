@@ -1,4 +1,4 @@
-"""Guards the generic package names (`sim`, `tasks`, ...) against foreign packages of the same name."""
+"""Guards our generic package names (`sim`, `tasks`, ...) against foreign packages."""
 
 from __future__ import annotations
 
