@@ -1,4 +1,4 @@
-"""Scene: an engine-neutral description of one world, which a backend compiles and copies N times."""
+"""Scene: an engine-neutral description of one world, which a backend copies N times."""
 
 from __future__ import annotations
 
@@ -28,6 +28,8 @@ class Scene:
     static_geoms: tuple[GeomSpec, ...] = ()
     """Shapes fixed to the world: floor, table."""
     cameras: tuple[CameraSpec, ...] = ()
+    contact_excludes: tuple[tuple[str, str], ...] = ()
+    """Pairs of bodies that never collide (a drawer and its cabinet)."""
     timestep: float = 0.005
     """Physics step [s]."""
     gravity: Vec3 = (0.0, 0.0, -9.81)

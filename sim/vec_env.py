@@ -137,6 +137,8 @@ class VecEnv(VectorEnv):
         if isinstance(state_space, gymnasium.spaces.Dict):
             state_space = state_space["observation.state"]
         self.num_obs = int(np.prod(state_space.shape or (0,)))
+        self._action_shape = single_action_space.shape
+        self._action_bounds = (single_action_space.low, single_action_space.high)
         self.num_acts = int(np.prod(single_action_space.shape))
         self.obs_buf = None
         self.rew_buf = np.zeros(num_envs, np.float32)
@@ -264,8 +266,12 @@ class VecEnv(VectorEnv):
                 self.live = ~done
         self.obs_buf = obs
         self.extras = infos
-        return obs, self._out(rewards), self._out(terminated), self._out(truncated), (
-            infos if self.output == "numpy" else _map(self._out, infos)
+        return (
+            obs,
+            self._out(rewards),
+            self._out(terminated),
+            self._out(truncated),
+            (infos if self.output == "numpy" else _map(self._out, infos)),
         )
 
     def step_chunk(self, actions: Any) -> ChunkResult:
@@ -280,9 +286,11 @@ class VecEnv(VectorEnv):
         if self.autoreset_mode != AutoresetMode.DISABLED:
             raise ConfigError("step_chunk needs autoreset_mode=AutoresetMode.DISABLED")
         actions = _numpy(actions)
-        expected = (self.num_envs, *self.single_action_space.shape)
-        if actions.ndim != len(expected) + 1 or actions.shape[1] < 1 or (
-            actions.shape[:1] + actions.shape[2:] != expected
+        expected = (self.num_envs, *self._action_shape)
+        if (
+            actions.ndim != len(expected) + 1
+            or actions.shape[1] < 1
+            or (actions.shape[:1] + actions.shape[2:] != expected)
         ):
             raise ActionError(
                 f"chunk of shape {actions.shape}, expected (N, K, A) = "
@@ -311,7 +319,7 @@ class VecEnv(VectorEnv):
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
         """Attribute `name`, or what it returns when called, as one value a world."""
-        value = getattr(self, name)
+        value: Any = getattr(self, name)
         value = value(*args, **kwargs) if callable(value) else value
         if isinstance(value, list | tuple) and len(value) == self.num_envs:
             return tuple(value)
@@ -333,7 +341,8 @@ class VecEnv(VectorEnv):
             self.episode_seeds[i] = seed if count == 0 else derive_seed(seed, count)
         self._reset(mask, self.episode_seeds)
         self.progress_buf[mask] = 0
-        self._terminated[mask] = False
+        # new arrays: the old ones are in the caller's hands
+        self._terminated = self._terminated & ~mask
         self.live = self.live | mask
 
     def _seed(self, seed: int | Sequence[int] | None, mask: Mask) -> None:
@@ -362,16 +371,15 @@ class VecEnv(VectorEnv):
         return mask
 
     def _check_actions(self, actions: Any) -> NDArray[np.float32]:
-        space = self.single_action_space
         actions = np.asarray(_numpy(actions), np.float32)
-        expected = (self.num_envs, *space.shape)
+        expected = (self.num_envs, *self._action_shape)
         if actions.shape != expected:
             raise ActionError(f"actions of shape {actions.shape}, expected {expected}")
         finite = np.isfinite(actions)
         if not finite.all():
             world = int(np.flatnonzero(~finite.reshape(self.num_envs, -1).all(axis=1))[0])
             raise ActionError(f"action of world {world} is not finite: {actions[world].tolist()}")
-        return np.clip(actions, space.low, space.high)
+        return np.clip(actions, *self._action_bounds)
 
     def _held(self) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         self.rew_buf = np.zeros(self.num_envs, np.float32)

@@ -36,61 +36,79 @@ class World(Protocol):
 
     def reset(self, mask: Mask | None = None) -> None:
         """Put the masked worlds (default all) in the scene's initial state: robots at home."""
+        ...
 
     def step(self, control: ArrayLike, substeps: int, mask: Mask | None = None) -> None:
         """Hold `control` (N, U) for `substeps` physics steps; derived quantities are then current.
 
         Worlds outside `mask` (default: none) stand still.
         """
+        ...
 
     def refresh(self, mask: Mask | None = None) -> None:
         """Recompute derived quantities (poses, contacts) after writes."""
+        ...
 
     def pose(self, body: str) -> NDArray:
         """World pose of a body or site, (N, 7)."""
+        ...
 
     def velocity(self, body: str) -> NDArray:
         """World linear and angular velocity at a body's frame origin, (N, 6) [m/s, rad/s]."""
+        ...
 
     def joint_position(self, *joints: str) -> NDArray:
         """(N, len(joints)) [rad] or [m]."""
+        ...
 
     def joint_velocity(self, *joints: str) -> NDArray:
         """(N, len(joints)) [rad/s] or [m/s]."""
+        ...
 
     def set_pose(self, body: str, pose: ArrayLike, mask: Mask | None = None) -> None:
-        """Place a free or movable-base body; `pose` is (n, 7), n = masked worlds. Speed becomes 0."""
+        """Place a free or movable-base body; (n, 7) poses, n = masked worlds; speed 0."""
+        ...
 
     def set_joint_position(
         self, joints: tuple[str, ...], value: ArrayLike, mask: Mask | None = None
     ) -> None:
         """Set joint positions, (n, len(joints)), speed 0, and the servo targets that drive them."""
+        ...
 
     def set_color(self, geom: str, rgba: ArrayLike, mask: Mask | None = None) -> None:
         """Colour of a geom per world, (n, 4) in [0, 1]."""
+        ...
 
     def color(self, geom: str) -> NDArray:
         """(N, 4)."""
+        ...
 
     def contacts(self, a: str, b: str) -> NDArray:
         """Whether body (or body tree) `a` touches `b`, (N,) bool."""
+        ...
 
     def render(
         self, camera: str, worlds: ArrayLike | None = None, size: tuple[int, int] | None = None
     ) -> NDArray[np.uint8]:
         """Images of the listed worlds (default all), (n, H, W, 3); `size` is (H, W)."""
+        ...
 
     def get_state(self) -> NDArray[np.float64]:
         """(N, S): full physics state followed by per-world looks; restores to the bit."""
+        ...
 
     def set_state(self, state: ArrayLike, mask: Mask | None = None) -> None:
         """Write rows (n, S) of `get_state` back into the masked worlds and refresh."""
+        ...
 
     def snapshot(self) -> Snapshot:
         """All worlds' state."""
+        ...
 
     def restore(self, snapshot: Snapshot) -> None:
         """Undo everything since `snapshot`."""
+        ...
 
     def close(self) -> None:
         """Free renderers."""
+        ...

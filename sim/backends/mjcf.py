@@ -1,5 +1,8 @@
 """Scene -> MJCF: one XML string that MuJoCo and every MuJoCo viewer can open."""
 
+# pyright: reportAttributeAccessIssue=false
+# (mujoco is a C extension without type stubs)
+
 from __future__ import annotations
 
 import math
@@ -106,6 +109,8 @@ def _document(scene: Scene) -> ElementTree.Element:
     elements = {"": world}
     for body in scene.bodies:
         _body(elements, body, "")
+    for body1, body2 in scene.contact_excludes:
+        _sub(_section(root, "contact"), "exclude", body1=body1, body2=body2)
     for robot in scene.robots:
         _robot(root, elements, robot)
     for camera in scene.cameras:
@@ -182,9 +187,7 @@ def _joint(body: ElementTree.Element, joint: JointSpec, prefix: str) -> None:
          **limits)  # fmt: skip
 
 
-def _geom(
-    parent: ElementTree.Element, geom: GeomSpec, prefix: str, density: float | None
-) -> None:
+def _geom(parent: ElementTree.Element, geom: GeomSpec, prefix: str, density: float | None) -> None:
     # a plane's third size is the spacing of its grid lines
     size = (*geom.size, 0.1) if geom.shape == "plane" else geom.size
     attributes: dict = {
@@ -230,8 +233,10 @@ def look_at_axes(camera: CameraSpec) -> tuple[np.ndarray, np.ndarray, np.ndarray
     """Unit x (right), y (up) and z (backward) axes of a camera given by `look_at`.
 
     Raises:
-        ConfigError: the camera looks along its `up` direction, or at itself.
+        ConfigError: it looks at nothing, at itself, or along its `up`.
     """
+    if camera.look_at is None:
+        raise ConfigError(f"camera {camera.name!r} has no `look_at`")
     backward = np.subtract(camera.position, camera.look_at)
     right = np.cross(camera.up, backward)
     if np.linalg.norm(right) < 1e-9:

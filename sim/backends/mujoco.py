@@ -1,4 +1,7 @@
-"""MuJoCo on the CPU: N worlds stepped by `mujoco.batch.Batch`, without a Python loop over worlds."""
+"""MuJoCo on the CPU: N worlds stepped by `mujoco.batch.Batch`, no Python loop over worlds."""
+
+# pyright: reportAttributeAccessIssue=false
+# (mujoco is a C extension without type stubs)
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
 """Offscreen: the one owner of OpenGL contexts for MuJoCo images, one for each image size."""
 
+# pyright: reportAttributeAccessIssue=false
+# (mujoco is a C extension without type stubs)
+
 from __future__ import annotations
 
 import atexit
@@ -102,7 +105,10 @@ class Offscreen:
         self._finalizer.atexit = False
 
     def render(
-        self, rows: NDArray[np.float64], rgba: NDArray[np.float32], camera: int,
+        self,
+        rows: NDArray[np.float64],
+        rgba: NDArray[np.float32],
+        camera: int,
         size: tuple[int, int],
     ) -> NDArray[np.uint8]:
         """Images of integration-state rows (n, S) with geom colours (n, ngeom, 4): (n, H, W, 3).

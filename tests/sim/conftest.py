@@ -59,7 +59,7 @@ SCENE = Scene(
 
 
 class ToyEnv(VecEnv):
-    """Move the arm; success is a hinge above 0.6 rad."""
+    """Move the arm; success is a hinge above 0.75 rad."""
 
     def __init__(self, num_envs=3, max_episode_length=5, vision=False, **kwargs):
         self.vision = vision
@@ -90,7 +90,7 @@ class ToyEnv(VecEnv):
         target = self.world.joint_position("hinge") + 0.5 * actions
         self.world.step(target, 20, None if self.live.all() else self.live)
         angle = self.world.joint_position("hinge")[:, 0]
-        success = angle > 0.6
+        success = angle > 0.75
         return {"success": success, "angle": angle}, angle, success
 
     def _observe(self):

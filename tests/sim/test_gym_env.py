@@ -19,7 +19,8 @@ def test_check_env(make_env, vision):
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message=".*(obs|reward|reset).*not.*")
         check_env(env, skip_render_check=True)
-    assert env.render().shape == (64, 64, 3)
+    frame = env.render()
+    assert frame is not None and frame.shape == (64, 64, 3)
     obs, info = env.reset(seed=1)
     assert "raise" in info["instruction"]
     again, _ = env.reset(seed=1)

@@ -85,7 +85,8 @@ def test_step_chunk_equals_steps_and_masks_ended_worlds(make_env):
     chunk = make_env(max_episode_length=3, autoreset_mode=AutoresetMode.DISABLED)
     single = make_env(max_episode_length=3, autoreset_mode=AutoresetMode.DISABLED)
     plan = np.repeat(actions(UP, REST, -UP)[:, None], 5, axis=1)
-    chunk.reset(seed=3), single.reset(seed=3)
+    chunk.reset(seed=3)
+    single.reset(seed=3)
     result = chunk.step_chunk(plan)
     for k in range(5):
         obs, reward, terminated, truncated, _ = single.step(plan[:, k])
