@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     import torch
+
+Decode = Literal["all", "last", "none"]
+"""Which imagined steps are drawn as pixels: a policy needs only the last, training none."""
 
 
 @dataclass
@@ -26,32 +29,51 @@ class Clip:
 class Imagined:
     """K imagined steps: what is observed after each of K actions."""
 
-    frames: dict[str, torch.Tensor]
-    """camera -> (B, K, H, W, 3) uint8."""
     proprio: torch.Tensor
     """(B, K, P) float32."""
+    frames: dict[str, torch.Tensor] = field(default_factory=dict)
+    """camera -> (B, K, H, W, 3) uint8; (B, 1, ...) with decode="last", empty with "none"."""
+    latents: torch.Tensor | None = None
+    """(B, K, S, C) standardised latents, from which `decode` draws frames later."""
 
 
 class WorldModel(Protocol):
     """What training and WorldModelEnv ask of a model."""
 
-    context_length: int
-    """Past frames it looks at."""
-    max_chunk: int
-    """Most frames that one call imagines."""
     cameras: tuple[str, ...]
+
+    @property
+    def context_length(self) -> int:
+        """Past frames it looks at, the anchor not counted."""
+        ...
+
+    @property
+    def max_chunk(self) -> int:
+        """Most frames that one call imagines."""
+        ...
 
     def loss(self, clips: Clip, generator: torch.Generator) -> Mapping[str, torch.Tensor]:
         """Named scalars, among them `loss`."""
+        ...
 
     def start(self, clips: Clip) -> Any:
         """A history from observed steps, (B, T>=1), first row = the episode's anchor frame.
 
         The history is a dataclass of tensors with first axis B, so worlds can be selected,
-        repeated and replaced by index.
+        repeated and replaced by index (`worldmodels.history.TensorRecord`).
         """
+        ...
 
     def imagine(
-        self, history: Any, actions: torch.Tensor, generator: torch.Generator
+        self,
+        history: Any,
+        actions: torch.Tensor,
+        generator: torch.Generator,
+        decode: Decode = "all",
     ) -> tuple[Any, Imagined]:
         """Apply `actions` (B, K, A), K <= max_chunk; returns the longer history and what is seen."""
+        ...
+
+    def decode(self, latents: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Latents (..., S, C) to camera -> (..., H, W, 3) uint8."""
+        ...

@@ -1,0 +1,243 @@
+"""FrameAutoencoder: one 64x64 image <-> 4x4 tokens, with the still scene taken off beforehand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from diffusers import ConfigMixin, ModelMixin
+from diffusers.configuration_utils import register_to_config
+from torch import nn
+from torch.nn import functional as F
+
+from octoworld.core.config import from_dict
+from octoworld.core.errors import ConfigError
+
+PATCH = 16
+"""Side of the image patch that one token stands for [pixel]."""
+
+
+@dataclass(frozen=True)
+class AutoencoderConfig:
+    """Sizes of the autoencoder and the weights of its loss."""
+
+    cameras: tuple[str, ...] = ("front",)
+    """Cameras, in the order of their tokens; weights are shared, backgrounds are not."""
+    image_size: int = 64
+    """Height and width [pixel], a multiple of 16."""
+    latent_channels: int = 32
+    """Numbers per token."""
+    width: int = 24
+    """Channels at half resolution; doubled at each of the next two levels."""
+    latent_noise: float = 0.1
+    """Noise added to latents in training [latent std], so that imagined latents decode well."""
+    moving_weight: float = 8.0
+    """Extra weight of pixels that differ from the background: a block is some 25 of 4,096."""
+    moving_threshold: float = 0.08
+    """Difference from the background at which a pixel counts fully as moving [0..1]."""
+    edge_weight: float = 0.5
+    """Weight of the difference of image gradients."""
+
+    @property
+    def grid(self) -> int:
+        """Tokens along a side of the image."""
+        return self.image_size // PATCH
+
+    @property
+    def num_tokens(self) -> int:
+        """Tokens of one step: all cameras."""
+        return len(self.cameras) * self.grid**2
+
+
+def _norm(channels: int) -> nn.GroupNorm:
+    return nn.GroupNorm(min(8, channels // 4), channels)
+
+
+class _Residual(nn.Module):
+    """x + 1x1(act(3x3(norm(x)))): one 3x3 keeps a token's view local, so it is easy to predict."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm = _norm(channels)
+        self.mix = nn.Conv2d(channels, channels, 3, padding=1)
+        self.out = nn.Conv2d(channels, channels, 1)
+        nn.init.zeros_(self.out.weight)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.out(F.silu(self.mix(F.silu(self.norm(x)))))
+
+
+class _Encoder(nn.Module):
+    def __init__(self, width: int, latent_channels: int, num_cameras: int) -> None:
+        super().__init__()
+        w = width
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, w, 4, stride=2, padding=1),
+            nn.SiLU(),
+            nn.Conv2d(w, 2 * w, 4, stride=2, padding=1),
+            nn.SiLU(),
+            nn.Conv2d(2 * w, 4 * w, 3, stride=2, padding=1),
+        )
+        self.camera = nn.Parameter(torch.zeros(num_cameras, 4 * w))
+        self.body = nn.Sequential(
+            _Residual(4 * w),
+            nn.SiLU(),
+            nn.Conv2d(4 * w, 8 * w, 2, stride=2),
+            nn.SiLU(),
+            nn.Conv2d(8 * w, latent_channels, 1),
+        )
+
+    def forward(self, x: torch.Tensor, camera: int) -> torch.Tensor:
+        return self.body(self.stem(x) + self.camera[camera].view(1, -1, 1, 1))
+
+
+class _Decoder(nn.Module):
+    def __init__(self, width: int, latent_channels: int, num_cameras: int) -> None:
+        super().__init__()
+        w = width
+        self.enter = nn.Conv2d(latent_channels, 6 * w, 1)
+        self.camera = nn.Parameter(torch.zeros(num_cameras, 6 * w))
+        self.body = nn.Sequential(
+            _Residual(6 * w),
+            nn.Conv2d(6 * w, 16 * w, 1),
+            nn.PixelShuffle(2),
+            _Residual(4 * w),
+            nn.SiLU(),
+            nn.Conv2d(4 * w, 8 * w, 1),
+            nn.PixelShuffle(2),
+            nn.SiLU(),
+            nn.Conv2d(2 * w, 4 * w, 3, padding=1),
+            nn.PixelShuffle(2),
+            nn.SiLU(),
+            nn.Conv2d(w, 12, 3, padding=1),
+            nn.PixelShuffle(2),
+        )
+
+    def forward(self, z: torch.Tensor, camera: int) -> torch.Tensor:
+        return self.body(self.enter(z) + self.camera[camera].view(1, -1, 1, 1))
+
+
+class FrameAutoencoder(ModelMixin, ConfigMixin):
+    """Images of a fixed scene as a few tokens, and back.
+
+    The encoder sees image minus background, the decoder adds the background, so the capacity goes
+    to what moves. `set_statistics` stores background and latent moments before and after training;
+    `encode` and `decode` speak standardised latents (zero mean per token, unit std per channel).
+    """
+
+    config_name = "config.json"
+
+    @register_to_config
+    def __init__(self, autoencoder_config: dict) -> None:
+        """Build from `to_dict(AutoencoderConfig)`."""
+        super().__init__()
+        self.settings = settings = from_dict(AutoencoderConfig, dict(autoencoder_config))
+        if settings.image_size % PATCH or settings.image_size < PATCH:
+            raise ConfigError(f"image_size {settings.image_size} is not a multiple of {PATCH}")
+        num_cameras, channels = len(settings.cameras), settings.latent_channels
+        self.encoder = _Encoder(settings.width, channels, num_cameras)
+        self.decoder = _Decoder(settings.width, channels, num_cameras)
+        size = settings.image_size
+        self.register_buffer("background", torch.full((num_cameras, 3, size, size), 0.5))
+        self.register_buffer("latent_mean", torch.zeros(settings.num_tokens, channels))
+        self.register_buffer("latent_std", torch.ones(channels))
+        self.to(memory_format=torch.channels_last)
+
+    def encode(self, frames: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """Camera -> (..., H, W, 3) uint8 to standardised latents (..., S, C), S = all tokens."""
+        tokens = []
+        for index, camera in enumerate(self.settings.cameras):
+            if camera not in frames:
+                raise ConfigError(f"no images of camera {camera!r}; given: {', '.join(frames)}")
+            images = frames[camera]
+            z = self._encode(self._float(images.reshape(-1, *images.shape[-3:])), index)
+            tokens.append(z.flatten(2).transpose(1, 2).unflatten(0, images.shape[:-3]))
+        return (torch.cat(tokens, -2) - self.latent_mean) / self.latent_std
+
+    def decode(self, latents: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Standardised latents (..., S, C) to camera -> (..., H, W, 3) uint8."""
+        images = {}
+        for index, camera in enumerate(self.settings.cameras):
+            pixels = self.decode_float(latents, index).clamp(0, 1).mul(255).round().byte()
+            images[camera] = pixels.movedim(-3, -1).contiguous()
+        return images
+
+    def decode_float(self, latents: torch.Tensor, camera: int) -> torch.Tensor:
+        """Standardised latents (..., S, C) to one camera's (..., 3, H, W), about [0, 1]."""
+        grid, lead = self.settings.grid, latents.shape[:-2]
+        z = latents * self.latent_std + self.latent_mean
+        z = z[..., camera * grid**2 : (camera + 1) * grid**2, :].reshape(-1, grid**2, z.shape[-1])
+        z = z.transpose(1, 2).unflatten(2, (grid, grid)).contiguous(memory_format=torch.channels_last)
+        return (self.decoder(z, camera) + self.background[camera]).unflatten(0, lead)
+
+    def loss(
+        self, frames: Mapping[str, torch.Tensor], generator: torch.Generator
+    ) -> dict[str, torch.Tensor]:
+        """Moving-weighted L1 of pixels and of gradients; frames camera -> (B, H, W, 3) uint8."""
+        settings, total, pixel, moving_error = self.settings, 0.0, 0.0, 0.0
+        for index, camera in enumerate(settings.cameras):
+            image = self._float(frames[camera])
+            z = self._encode(image, index)
+            noise = torch.randn(z.shape, generator=generator, device=generator.device).to(z.device)
+            out = self.decoder(z + settings.latent_noise * noise, index) + self.background[index]
+            moving = self.moving_mask(image, index)
+            weight = 1 + settings.moving_weight * moving
+            error = (out - image).abs().mean(1, keepdim=True)
+            edge = _weighted_edges(out - image, weight)
+            level = (weight * error).sum() / weight.sum()
+            total = total + level + settings.edge_weight * edge
+            pixel = pixel + error.detach().mean()
+            moving_error = moving_error + (moving * error).detach().sum() / (moving.sum() + 1)
+        count = len(settings.cameras)
+        return {
+            "loss": torch.as_tensor(total / count),
+            "pixel_l1": torch.as_tensor(pixel / count),
+            "moving_l1": torch.as_tensor(moving_error / count),
+        }
+
+    def moving_mask(self, image: torch.Tensor, camera: int) -> torch.Tensor:
+        """How far each pixel is from the still scene: (B, 3, H, W) -> (B, 1, H, W) in [0, 1]."""
+        difference = (image - self.background[camera]).abs().amax(1, keepdim=True)
+        return (difference / self.settings.moving_threshold).clamp(max=1)
+
+    @torch.no_grad()
+    def set_background(self, frames: Mapping[str, torch.Tensor]) -> None:
+        """Per-pixel median of the images given, camera -> (M, H, W, 3) uint8."""
+        for index, camera in enumerate(self.settings.cameras):
+            median = self._float(frames[camera]).median(0).values
+            self.background[index].copy_(median)
+
+    @torch.no_grad()
+    def set_latent_moments(self, frames: Mapping[str, torch.Tensor]) -> None:
+        """Standardise latents over the images given: mean per token, std per channel."""
+        self.latent_mean.zero_()
+        self.latent_std.fill_(1.0)
+        latents = self.encode(frames)
+        mean = latents.mean(0)
+        self.latent_mean.copy_(mean)
+        self.latent_std.copy_((latents - mean).pow(2).mean((0, 1)).sqrt().clamp(min=1e-3))
+
+    def _encode(self, image: torch.Tensor, camera: int) -> torch.Tensor:
+        z = self.encoder(image - self.background[camera], camera)
+        # unit norm per token: noise in training and errors in imagination have a fixed meaning
+        return F.layer_norm(z.movedim(1, -1), (z.shape[1],)).movedim(-1, 1)
+
+    def _float(self, images: torch.Tensor) -> torch.Tensor:
+        size = self.settings.image_size
+        if images.shape[-3:] != (size, size, 3) or images.dtype != torch.uint8:
+            raise ConfigError(
+                f"images must be (..., {size}, {size}, 3) uint8, "
+                f"got {tuple(images.shape)} {images.dtype}"
+            )
+        return images.movedim(-1, -3).float().div(255)
+
+
+def _weighted_edges(error: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Weighted mean |gradient of the error image| along both axes."""
+    rows = (error[:, :, 1:] - error[:, :, :-1]).abs().mean(1, keepdim=True)
+    columns = (error[..., 1:] - error[..., :-1]).abs().mean(1, keepdim=True)
+    row_weight, column_weight = weight[:, :, 1:], weight[..., 1:]
+    return (rows * row_weight).sum() / row_weight.sum() + (
+        columns * column_weight
+    ).sum() / column_weight.sum()

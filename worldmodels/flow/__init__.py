@@ -1,0 +1,14 @@
+"""The flow-matching world model."""
+
+from .config import FlowConfig
+from .model import FlowHistory, FlowWorldModel, LatentClip
+from .train import FlowTrainConfig, train_flow
+
+__all__ = [
+    "FlowConfig",
+    "FlowHistory",
+    "FlowTrainConfig",
+    "FlowWorldModel",
+    "LatentClip",
+    "train_flow",
+]

@@ -1,0 +1,53 @@
+"""FlowConfig: sizes, training and sampling of the flow-matching world model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from octoworld.core.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class FlowConfig:
+    """The default has about 2.7 M parameters; `dim=256, heads=8` about 5 M."""
+
+    dim: int = 192
+    """Width of the transformer."""
+    layers: int = 6
+    """Blocks."""
+    heads: int = 6
+    """Attention heads; must divide `dim`."""
+    mlp_ratio: float = 3.0
+    """Hidden width of a block's MLP over `dim`."""
+    context_length: int = 3
+    """Past frames seen besides the first frame of the episode."""
+    max_chunk: int = 4
+    """Frames imagined by one call."""
+    sampling_steps: int = 4
+    """Euler steps from noise to a frame."""
+    noise_scale: float = 1.0
+    """Std of the noise that sampling starts from; below 1 gives less varied, steadier frames."""
+    time_power: float = 1.5
+    """Training noise level is 1 - u^power, u uniform: above 1 favours the noisy end, where the
+    model must predict from context and actions alone instead of reading the answer."""
+    independent_noise: bool = False
+    """Draw a noise level per frame instead of per clip (diffusion forcing)."""
+    velocity_floor: float = 0.4
+    """Noise level under which the velocity loss stops growing (its weight is 1/level^2)."""
+    context_noise: float = 0.05
+    """Noise on context latents in training [latent std], against drift."""
+    proprio_noise: float = 0.03
+    """Noise on the conditioning proprioception in training [its std]."""
+    moving_weight: float = 6.0
+    """Extra weight of tokens that change between the last context frame and the target."""
+    proprio_weight: float = 0.5
+    """Weight of the proprioception loss beside the frame loss."""
+    proprio_hidden: int = 256
+    """Hidden width of the proprioception model."""
+
+    def __post_init__(self) -> None:
+        if self.dim % self.heads:
+            raise ConfigError(f"heads={self.heads} must divide dim={self.dim}")
+        for name in ("context_length", "max_chunk", "sampling_steps", "layers"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")

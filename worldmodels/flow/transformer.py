@@ -1,0 +1,153 @@
+"""FlowTransformer: noisy future tokens, given context tokens and conditions, to clean ones."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from .config import FlowConfig
+
+KeyValue = tuple[torch.Tensor, torch.Tensor]
+
+
+@dataclass
+class Context:
+    """What future tokens get from the context frames."""
+
+    cache: list[KeyValue]
+    """Keys and values (B, heads, S, D/heads) of each block."""
+    beneath: torch.Tensor
+    """(B, 1, S, D) added to every future token at the same place."""
+
+
+class _Block(nn.Module):
+    """Pre-norm block; scale, shift and gate come per frame (adaLN-single of PixArt-alpha)."""
+
+    def __init__(self, dim: int, heads: int, mlp_ratio: float) -> None:
+        super().__init__()
+        self.heads = heads
+        hidden = int(dim * mlp_ratio)
+        self.qkv = nn.Linear(dim, 3 * dim)
+        self.out = nn.Linear(dim, dim)
+        self.up = nn.Linear(dim, hidden)
+        self.down = nn.Linear(hidden, dim)
+        self.table = nn.Parameter(torch.randn(6, dim) / math.sqrt(dim))
+
+    def forward(
+        self,
+        x: torch.Tensor,
+        condition: torch.Tensor,
+        past: KeyValue | None = None,
+        mask: torch.Tensor | None = None,
+    ) -> tuple[torch.Tensor, KeyValue]:
+        """x (B, T, S, D), condition (B, T, 6, D); `past` keys and values are seen by every token."""
+        batch, frames, tokens, dim = x.shape
+        shift1, scale1, gate1, shift2, scale2, gate2 = (condition + self.table).unsqueeze(2).unbind(3)
+        h = F.layer_norm(x, (dim,)) * (1 + scale1) + shift1
+        qkv = self.qkv(h).view(batch, frames * tokens, 3, self.heads, dim // self.heads)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
+        own = (k, v)
+        if past is not None:
+            k, v = torch.cat([past[0], k], 2), torch.cat([past[1], v], 2)
+        h = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        h = self.out(h.transpose(1, 2).reshape(x.shape))
+        x = x + gate1 * h
+        h = F.layer_norm(x, (dim,)) * (1 + scale2) + shift2
+        return x + gate2 * self.down(F.gelu(self.up(h), approximate="tanh")), own
+
+
+class FlowTransformer(nn.Module):
+    """All context frames together are one set of S tokens (their channels side by side), read once
+    and kept as keys and values; future frames attend to it and, causally in time, to each other.
+    So a longer context costs nothing, and an Euler step only K*S tokens."""
+
+    def __init__(
+        self, config: FlowConfig, num_tokens: int, channels: int, proprio_dim: int, action_dim: int
+    ) -> None:
+        super().__init__()
+        dim = config.dim
+        self.num_tokens = num_tokens
+        self.position = nn.Parameter(torch.randn(num_tokens, dim) * 0.02)
+        self.future_slot = nn.Parameter(torch.randn(config.max_chunk, dim) * 0.02)
+        slots = 1 + config.context_length
+        self.context_in = nn.Linear(slots * channels, dim)
+        self.noisy_in = nn.Linear(channels, dim)
+        self.beneath_in = nn.Linear(slots * channels, dim)
+        self.action_token = nn.Linear(action_dim + proprio_dim, dim)
+        self.context_condition = nn.Linear(slots * proprio_dim, dim)
+        self.future_condition = nn.Sequential(
+            nn.Linear(action_dim + 3 * proprio_dim, dim), nn.SiLU(), nn.Linear(dim, dim)
+        )
+        self.time = nn.Sequential(nn.Linear(64, dim), nn.SiLU(), nn.Linear(dim, dim))
+        self.modulation = nn.Linear(dim, 6 * dim)
+        self.blocks = nn.ModuleList(
+            _Block(dim, config.heads, config.mlp_ratio) for _ in range(config.layers)
+        )
+        self.head_condition = nn.Linear(dim, 2 * dim)
+        self.head = nn.Linear(dim, channels)
+        for layer in (self.modulation, self.head_condition, self.head):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    def read_context(self, latents: torch.Tensor, proprio: torch.Tensor) -> Context:
+        """Latents (B, 1+c, S, C), anchor first, and their proprioception (B, 1+c, P)."""
+        stacked = latents.transpose(1, 2).flatten(2)
+        x = (self.context_in(stacked) + self.position)[:, None]
+        condition = self._modulation(self.context_condition(proprio.flatten(1))[:, None])
+        cache = []
+        for block in self.blocks:
+            x, key_value = block(x, condition)
+            cache.append(key_value)
+        return Context(cache, self.beneath_in(stacked)[:, None])
+
+    def forward(
+        self,
+        noisy: torch.Tensor,
+        level: torch.Tensor,
+        actions: torch.Tensor,
+        before: torch.Tensor,
+        after: torch.Tensor,
+        context: Context,
+    ) -> torch.Tensor:
+        """The clean sample expected behind `noisy` (B, K, S, C).
+
+        Args:
+            noisy: sample at noise level `level` (B, K), 1 = pure noise.
+            actions: (B, K, A); `before`, `after`: proprioception (B, K, P) around each action.
+            context: what `read_context` returned.
+        """
+        frames = noisy.shape[1]
+        token = self.action_token(torch.cat([actions, after], -1)) + self.future_slot[:frames]
+        x = self.noisy_in(noisy) + context.beneath + self.position + token[:, :, None]
+        given = torch.cat([actions, before, after, after - before], -1)
+        summary = self.future_condition(given) + self.time(_sinusoid(level))
+        condition = self._modulation(summary)
+        mask = self._causal(frames, self.num_tokens, noisy.device)
+        for block, past in zip(self.blocks, context.cache, strict=True):
+            x, _ = block(x, condition, past, mask)
+        shift, scale = self.head_condition(F.silu(summary)).unsqueeze(2).chunk(2, -1)
+        return self.head(F.layer_norm(x, x.shape[-1:]) * (1 + scale) + shift)
+
+    def _modulation(self, summary: torch.Tensor) -> torch.Tensor:
+        return self.modulation(F.silu(summary)).unflatten(-1, (6, -1))
+
+    def _causal(self, frames: int, context: int, device: torch.device) -> torch.Tensor | None:
+        """(K*S, context + K*S) True where a future token may look; None when all may."""
+        if frames == 1:
+            return None
+        frame = torch.arange(frames, device=device).repeat_interleave(self.num_tokens)
+        future = frame[:, None] >= frame[None]
+        seen = torch.ones(len(frame), context, dtype=torch.bool, device=device)
+        return torch.cat([seen, future], 1)
+
+
+def _sinusoid(level: torch.Tensor, size: int = 64) -> torch.Tensor:
+    """Noise level (...,) in [0, 1] to sines and cosines (..., size)."""
+    half = size // 2
+    scale = torch.exp(torch.arange(half, device=level.device) * (-math.log(1000.0) / half))
+    angle = level[..., None] * 1000.0 * scale
+    return torch.cat([angle.sin(), angle.cos()], -1)
