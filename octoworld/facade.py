@@ -53,18 +53,40 @@ def make(
     return SingleWorldEnv(worlds, render_mode=render_mode, camera=camera)
 
 
-def load_policy(folder: Path | str) -> Policy:
+def load_policy(
+    folder: Path | str, *, robot: str | None = None, control_mode: str | None = None
+) -> Policy:
     """The policy that `save_pretrained` wrote into `folder`.
 
+    Args:
+        folder: holds `config.json` and `model.safetensors`.
+        robot: the robot it shall drive; None does not ask.
+        control_mode: what the environment takes its actions for; None does not ask.
+
     Raises:
-        CheckpointError: nothing there, damaged, or of a class that no registered policy has.
+        CheckpointError: missing, damaged, of an unknown type, for another robot or control mode.
     """
-    return _load(registry.POLICIES, folder)
+    from vla.checkpoint import load_policy
+
+    return load_policy(folder, robot=robot, control_mode=control_mode)
 
 
 def load_world_model(folder: Path | str) -> WorldModel:
-    """The world model that `save_pretrained` wrote into `folder`; errors as `load_policy`."""
-    return _load(registry.WORLD_MODELS, folder)
+    """The world model that `save_pretrained` wrote into `folder`.
+
+    Raises:
+        CheckpointError: missing, damaged, or of a class that no registered world model has.
+    """
+    folder = Path(folder)
+    wanted = read_json(folder / "config.json").get("_class_name")
+    kinds = registry.WORLD_MODELS
+    classes = {kinds.get(name).__name__: kinds.get(name) for name in kinds.names()}
+    if wanted not in classes:
+        raise CheckpointError(
+            f"{folder}/config.json is of class {wanted!r}; "
+            f"known world models: {', '.join(sorted(classes)) or 'none'}"
+        )
+    return classes[wanted].from_pretrained(folder)
 
 
 def list_tasks() -> list[str]:
@@ -95,15 +117,3 @@ def list_backends() -> list[str]:
 def list_benches() -> list[str]:
     """Names of the experiments that `octoworld bench` runs."""
     return registry.BENCHES.names()
-
-
-def _load(kind: registry.Registry, folder: Path | str) -> Any:
-    folder = Path(folder)
-    wanted = read_json(folder / "config.json").get("_class_name")
-    classes = {kind.get(name).__name__: kind.get(name) for name in kind.names()}
-    if wanted not in classes:
-        raise CheckpointError(
-            f"{folder}/config.json is of class {wanted!r}; "
-            f"as a {kind.kind} these are known: {', '.join(sorted(classes)) or 'none'}"
-        )
-    return classes[wanted].from_pretrained(folder)

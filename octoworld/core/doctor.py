@@ -13,11 +13,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal
 
 from .shadow import SUITE, find_shadows
 
 Status = Literal["ok", "warn", "fail"]
+EGL_VENDOR_FOLDERS = ("/usr/share/glvnd/egl_vendor.d", "/etc/glvnd/egl_vendor.d")
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,9 @@ def check_renderers() -> list[Check]:
     names = ("glfw",) if platform.system() == "Darwin" else tuple(_RENDERERS)
     checks = []
     for name in names:
-        is_done, answer = _python(_RENDER, MUJOCO_GL=name)
+        # MuJoCo leaves a MUJOCO_LOG.TXT where it fails
+        with TemporaryDirectory() as folder:
+            is_done, answer = _python(_RENDER, folder, MUJOCO_GL=name)
         mend = "" if is_done else _RENDERERS[name]
         checks.append(Check(f"render {name}", "ok" if is_done else "warn", answer, mend))
     if not any(check.status == "ok" for check in checks):
@@ -121,7 +125,7 @@ def check_egl_vendor() -> list[Check]:
         ctypes.CDLL("libEGL_nvidia.so.0")
     except OSError:
         return []
-    folders = ("/usr/share/glvnd/egl_vendor.d", "/etc/glvnd/egl_vendor.d")
+    folders = EGL_VENDOR_FOLDERS
     files = [path for folder in folders for path in Path(folder).glob("*nvidia*.json")]
     if files or "__EGL_VENDOR_LIBRARY_FILENAMES" in os.environ:
         return [Check("egl vendor", "ok", f"{files[0] if files else 'set by the environment'}")]
@@ -245,11 +249,12 @@ def check_video() -> list[Check]:
     return [Check("video", "ok", f"PyAV {version}: {', '.join(sorted(encoders))}")]
 
 
-def _python(code: str, **environment: str) -> tuple[bool, str]:
+def _python(code: str, folder: str = ".", **environment: str) -> tuple[bool, str]:
     """Run code in a fresh interpreter: (whether it succeeded, its last line of output)."""
     try:
         answer = subprocess.run(
             [sys.executable, "-c", code],
+            cwd=folder,
             env=os.environ | environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
