@@ -1,0 +1,101 @@
+"""Checkpoints of the trainer: weights, optimiser, counters, and the best policy seen so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from octoworld.core.errors import CheckpointError
+from octoworld.core.io import load_tensors, read_json, save_tensors
+
+STATE = "state.safetensors"
+
+
+@dataclass
+class Best:
+    """The policy with the highest score that a hook reported; the first of equals is kept."""
+
+    score: float | None = None
+    """Its score."""
+    iteration: int = -1
+    """Updates it had; -1 while nothing was scored."""
+    weights: dict[str, torch.Tensor] = field(default_factory=dict)
+    """A copy of its weights."""
+
+    def offer(self, score: float | None, iteration: int, policy: Any) -> None:
+        """Keep the policy if it scored higher than all before."""
+        if score is not None and (self.score is None or score > self.score):
+            self.score, self.iteration = score, iteration
+            self.weights = {k: v.detach().clone() for k, v in policy.state_dict().items()}
+
+    def load_into(self, policy: Any) -> None:
+        """Give the policy the best weights, if anything was scored."""
+        if self.weights:
+            policy.load_state_dict(self.weights)
+
+    def summary(self) -> dict[str, float | int | None]:
+        """For `outcome.json`."""
+        return {"best_score": self.score, "best_iteration": self.iteration}
+
+
+def save(
+    folder: Path,
+    policy: Any,
+    optimizer: torch.optim.Optimizer,
+    best: Best,
+    iteration: int,
+    spent: dict[str, int],
+) -> None:
+    """Write the state after `iteration` updates as one file, atomically."""
+    tensors = {f"policy/{k}": v for k, v in policy.state_dict().items()}
+    tensors |= {f"best/{k}": v for k, v in best.weights.items()}
+    for index, state in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer/{index}/{k}": torch.as_tensor(v) for k, v in state.items()}
+    tensors |= {f"spent/{k}": torch.tensor(v) for k, v in spent.items()}
+    tensors["iteration"] = torch.tensor(iteration)
+    if best.score is not None:
+        tensors["best_score"] = torch.tensor(best.score, dtype=torch.float64)
+        tensors["best_iteration"] = torch.tensor(best.iteration)
+    save_tensors(folder / STATE, tensors)
+
+
+def restore(
+    folder: Path, policy: Any, optimizer: torch.optim.Optimizer, best: Best
+) -> tuple[int, dict[str, int], str]:
+    """Updates done, true interaction spent, and why the run stopped ('' while it has not).
+
+    Raises:
+        CheckpointError: the state is damaged, or of another policy.
+    """
+    path = folder / STATE
+    if not path.exists():
+        return 0, {}, ""
+    tensors = load_tensors(path)
+    parts: dict[str, dict[str, torch.Tensor]] = {}
+    for key, value in tensors.items():
+        room, _, name = key.partition("/")
+        parts.setdefault(room, {})[name] = value
+    try:
+        policy.load_state_dict(parts["policy"])
+        states: dict[int, dict[str, torch.Tensor]] = {}
+        for key, value in parts.get("optimizer", {}).items():
+            index, _, name = key.partition("/")
+            states.setdefault(int(index), {})[name] = value
+        optimizer.load_state_dict(optimizer.state_dict() | {"state": states})
+    except (RuntimeError, ValueError, KeyError) as error:
+        raise CheckpointError(
+            f"{path} was made for another policy ({str(error).splitlines()[0]}); "
+            "use another run folder or the config it was started with"
+        ) from None
+    iteration = int(tensors["iteration"])
+    if "best_score" in tensors:
+        best.score, best.iteration = float(tensors["best_score"]), int(tensors["best_iteration"])
+        best.weights = parts["best"]
+    spent = {k: int(v) for k, v in parts.get("spent", {}).items()}
+    outcome = read_json(folder / "outcome.json") if (folder / "outcome.json").exists() else {}
+    # an outcome of more iterations than the state was written just before a kill: it comes again
+    stopped = outcome.get("stopped", "") if outcome.get("iterations") == iteration else ""
+    return iteration, spent, stopped
