@@ -15,6 +15,7 @@ import numpy as np
 from octoworld.core.errors import ConfigError
 from robots.spec import BodySpec, CameraSpec, GeomSpec, JointSpec, SiteSpec
 
+from ..cameras import look_at_axes
 from ..scene import RobotPlacement, Scene
 
 HIDDEN_GROUP = 3
@@ -220,29 +221,12 @@ def _camera(elements: dict[str, ElementTree.Element], camera: CameraSpec, prefix
     attributes: dict = {"name": prefix + camera.name, "pos": camera.position}
     if camera.quat_wxyz is not None:
         attributes["quat"] = camera.quat_wxyz
-    elif camera.look_at is not None:
-        right, up, _ = look_at_axes(camera)
-        attributes["xyaxes"] = (*right, *up)
     else:
-        raise ConfigError(f"camera {camera.name!r} needs `look_at` or `quat_wxyz`")
-    _sub(elements[body], "camera", fovy=camera.fovy_deg,  # degrees whatever the compiler says
-         resolution=(camera.width, camera.height), **attributes)  # fmt: skip
-
-
-def look_at_axes(camera: CameraSpec) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Unit x (right), y (up) and z (backward) axes of a camera given by `look_at`.
-
-    Raises:
-        ConfigError: it looks at nothing, at itself, or along its `up`.
-    """
-    if camera.look_at is None:
-        raise ConfigError(f"camera {camera.name!r} has no `look_at`")
-    backward = np.subtract(camera.position, camera.look_at)
-    right = np.cross(camera.up, backward)
-    if np.linalg.norm(right) < 1e-9:
-        raise ConfigError(f"camera {camera.name!r} looks along its `up`; choose another `up`")
-    backward, right = backward / np.linalg.norm(backward), right / np.linalg.norm(right)
-    return right, np.cross(backward, right), backward
+        axes = look_at_axes(camera)
+        attributes["xyaxes"] = (*axes[:, 0], *axes[:, 1])
+    # fovy is in degrees whatever the compiler says
+    size = (camera.width, camera.height)
+    _sub(elements[body], "camera", fovy=camera.fovy_deg, resolution=size, **attributes)
 
 
 def _add_home(root: ElementTree.Element, scene: Scene, model: mujoco.MjModel) -> None:

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from octoworld.core.errors import ConfigError, UnknownNameError
 from octoworld.core.registry import register_backend
+from robots.rotations import quat_multiply
 
 from ..scene import Scene
 from ..world import Mask, Snapshot
@@ -86,6 +87,7 @@ class MujocoWorld:
         self._sensors = batch.bind("sensordata") if batch.model.nsensordata else None
         # contacts are known after the full forward pass only
         self._stage = _VELOCITY_STAGE if self._sensors is None else _FULL_STAGE
+        self._warned = batch.warning[:, _DIVERGENCE, 1].sum(axis=1)
 
     # -- time ------------------------------------------------------------------------------------
 
@@ -105,12 +107,7 @@ class MujocoWorld:
             self._ctrl[...] = control
         else:
             self._ctrl[ids] = np.asarray(control)[ids]
-        before = self.batch.warning[:, _DIVERGENCE, 1].sum(axis=1)
         self.batch.step(ids, substeps)
-        bad = self.batch.warning[:, _DIVERGENCE, 1].sum(axis=1) != before
-        if bad.any():
-            self.reset(bad)
-            self.diverged |= bad
         self._forward(ids)
 
     def refresh(self, mask: Mask | None = None) -> None:
@@ -120,11 +117,18 @@ class MujocoWorld:
     def _forward(self, ids: NDArray[np.int32] | None) -> None:
         if self._stage == _VELOCITY_STAGE:
             self.batch.forward(ids, stage=self._stage)
-            return
-        # the solver leaves its solution as the next warm start; looking must not change a world
-        kept = self._warmstart.copy()
-        self.batch.forward(ids, stage=self._stage)
-        self._warmstart[...] = kept
+        else:
+            # the solver leaves its solution as the next warm start; looking must not change a world
+            kept = self._warmstart.copy()
+            self.batch.forward(ids, stage=self._stage)
+            self._warmstart[...] = kept
+        warned = self.batch.warning[:, _DIVERGENCE, 1].sum(axis=1)
+        bad = warned != self._warned
+        if bad.any():
+            # MuJoCo has reset such a world to its model's zero, not to the robots' home
+            self._warned = warned
+            self.reset(bad)
+            self.diverged |= bad
 
     # -- reads -----------------------------------------------------------------------------------
 
@@ -134,7 +138,7 @@ class MujocoWorld:
         if not is_site:
             return np.concatenate([self._xpos[:, index], self._xquat[:, index]], axis=1)
         parent = self._xquat[:, self.model.site_bodyid[index]]
-        quat = _quat_multiply(parent, self.model.site_quat[index])
+        quat = quat_multiply(parent, self.model.site_quat[index])
         return np.concatenate([self._site_xpos[:, index], quat], axis=1)
 
     def velocity(self, body: str) -> NDArray:
@@ -175,12 +179,15 @@ class MujocoWorld:
         """Place a free or movable-base body; `pose` is (n, 7), n = masked worlds. Speed becomes 0.
 
         Raises:
-            ConfigError: the body is neither free nor a movable base.
+            ConfigError: the body is neither free nor a movable base, or a quaternion is 0.
         """
         index = self._id("body", body)
         where = slice(None) if mask is None else np.asarray(mask, bool)
         pose = np.asarray(pose, float)
-        quat = pose[..., 3:] / np.linalg.norm(pose[..., 3:], axis=-1, keepdims=True)
+        length = np.linalg.norm(pose[..., 3:], axis=-1, keepdims=True)
+        if not (length > 0).all():
+            raise ConfigError(f"set_pose({body!r}): a quaternion of length 0")
+        quat = pose[..., 3:] / length
         mocap, joint = int(self.model.body_mocapid[index]), int(self.model.body_jntadr[index])
         if mocap >= 0:
             self._mocap_pos[where, mocap] = pose[..., :3]
@@ -325,18 +332,3 @@ class MujocoWorld:
         self._contact_pairs = pairs
         self._bind(batch)
         self._forward(None)
-
-
-def _quat_multiply(a: NDArray, b: NDArray) -> NDArray:
-    """Hamilton product of quat_wxyz (..., 4)."""
-    w1, x1, y1, z1 = np.moveaxis(a, -1, 0)
-    w2, x2, y2, z2 = b
-    return np.stack(
-        [
-            w1 * w2 - x1 * x2 - y1 * y2 - z1 * z2,
-            w1 * x2 + x1 * w2 + y1 * z2 - z1 * y2,
-            w1 * y2 - x1 * z2 + y1 * w2 + z1 * x2,
-            w1 * z2 + x1 * y2 - y1 * x2 + z1 * w2,
-        ],
-        axis=-1,
-    )
