@@ -114,12 +114,11 @@ def test_writes_are_read_back(make_world):
 def test_servo_reaches_its_target_and_velocity_agrees_with_differences(make_world):
     world = make_world(1)
     world.step([[1.0]], 20)
-    position, velocity = world.pose("tip")[0, :3], world.velocity("tip")[0]
+    position = world.pose("tip")[0, :3]
     world.step([[1.0]], 1)
-    mean = (velocity + world.velocity("tip")[0]) / 2
-    moved = (world.pose("tip")[0, :3] - position) / 0.005
-    np.testing.assert_allclose(moved, mean[:3], rtol=0.02, atol=1e-3)
-    velocity = world.velocity("tip")[0]
+    # positions advance with the new velocity (semi-implicit)
+    moved, velocity = (world.pose("tip")[0, :3] - position) / 0.005, world.velocity("tip")[0]
+    np.testing.assert_allclose(moved, velocity[:3], rtol=0.02, atol=2e-3)
     np.testing.assert_allclose(velocity[4], world.joint_velocity("hinge")[0, 0], rtol=1e-9)
     world.step([[1.0]], 400)
     np.testing.assert_allclose(world.joint_position("hinge"), 1.0, atol=1e-2)
@@ -140,7 +139,8 @@ def test_contacts_are_current_and_know_trees(make_world):
         world.contacts("block", "nothing")
 
 
-def test_divergence_is_reported_and_mended(make_world):
+def test_divergence_is_reported_and_mended(make_world, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # MuJoCo writes its warnings into MUJOCO_LOG.TXT
     world = make_world(3)
     control = np.full((3, 1), 0.3)
     state = world.get_state()
