@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -36,7 +36,7 @@ class ControlConfig:
     """Lowest tool position [m]; at 0.012 the Panda's fingertips clear the table by 2.5 mm."""
     workspace_high: Vec3 = (0.74, 0.34, 0.40)
     """Highest tool position [m]."""
-    ik: IkConfig = IkConfig()
+    ik: IkConfig = field(default_factory=IkConfig)
     """Costs of the inverse kinematics."""
 
 

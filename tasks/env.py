@@ -1,0 +1,235 @@
+"""TaskEnv: a Task in the true simulator, behind the one environment contract."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import gymnasium
+import numpy as np
+from gymnasium.vector import AutoresetMode
+from numpy.typing import ArrayLike, NDArray
+
+from octoworld.core.errors import ConfigError
+from octoworld.core.registry import BACKENDS, ROBOTS, TASKS
+from octoworld.core.rng import WorldRng
+from robots.control.modes import ControlConfig, control_mode
+from sim.vec_env import VecEnv
+from sim.world import Mask, World
+
+from .task import Task
+
+ObsMode = Literal["state", "vision"]
+
+
+class TaskEnv(VecEnv):
+    """N worlds of one task, driven by one control mode.
+
+    `obs_mode="state"` gives (N, P + D) float32: proprioception, then privileged facts.
+    `obs_mode="vision"` gives `observation.images.<camera>` and `observation.state` (N, P).
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        world: World,
+        *,
+        obs_mode: ObsMode = "state",
+        control: str | None = None,
+        control_config: ControlConfig | None = None,
+        terminate_on_success: bool = True,
+        autoreset_mode: AutoresetMode = AutoresetMode.SAME_STEP,
+        output: Literal["numpy", "torch"] = "numpy",
+        max_episode_length: int | None = None,
+        image_size: tuple[int, int] | None = None,
+    ) -> None:
+        """Put `task` into `world`, which must hold the task's scene.
+
+        Args:
+            task: The job, for as many worlds as `world` has.
+            world: N copies of `task.scene()`.
+            obs_mode: What is observed.
+            control: Name of the control mode; None is the task's own.
+            control_config: Scales of the control mode; its period is set from the task's fps.
+            terminate_on_success: False lets episodes run to the clock.
+            autoreset_mode: SAME_STEP or DISABLED.
+            output: "numpy" or "torch".
+            max_episode_length: Steps until truncation; None is the task's own.
+            image_size: (H, W) of the images; None is each camera's own.
+
+        Raises:
+            ConfigError: obs_mode or the number of worlds does not fit.
+        """
+        if obs_mode not in ("state", "vision"):
+            raise ConfigError(f"obs_mode {obs_mode!r} is not one of 'state', 'vision'")
+        if task.num_worlds != world.num_worlds:
+            raise ConfigError(f"task of {task.num_worlds} worlds in {world.num_worlds} worlds")
+        self.task, self.world, self.obs_mode = task, world, obs_mode
+        self.terminate_on_success = terminate_on_success
+        self.image_size = image_size
+        self.control = control_mode(
+            control or task.control_mode, ROBOTS.get(task.robot)(), control_config
+        )
+        period = 1 / task.fps
+        if abs(self.control.config.period - period) > 1e-9:
+            raise ConfigError(
+                f"control period {self.control.config.period} s, but the task runs at {task.fps} Hz"
+            )
+        self.substeps = round(period / world.scene.timestep)
+        self._rng = WorldRng(range(world.num_worlds))
+        super().__init__(
+            num_envs=world.num_worlds,
+            single_observation_space=self._space(),
+            single_action_space=gymnasium.spaces.Box(
+                -1.0, 1.0, (self.control.action_dim,), np.float32
+            ),
+            max_episode_length=max_episode_length or task.max_steps,
+            fps=task.fps,
+            autoreset_mode=autoreset_mode,
+            output=output,
+        )
+
+    # -- the contract ----------------------------------------------------------------------------
+
+    def _reset(self, mask: Mask, seeds: NDArray[np.int64]) -> None:
+        start = self.reset_options.get("start")
+        if start is None:
+            self._rng.seed(mask, seeds)
+            self.world.reset(mask)
+            self.task.reset(self.world, mask, self._rng)
+            self.world.refresh(mask)
+        else:
+            self._write_state(np.asarray(start, np.float64), mask)
+        self.instructions = self.task.instructions
+
+    def _step(self, actions: NDArray[np.float32]) -> tuple[dict[str, Any], Any, Any]:
+        joints = self.world.joint_position(*self.control.spec.arm_joints)
+        if self.live.all():
+            self.task.note_action(actions)
+            self.world.step(self.control.targets(actions, joints), self.substeps)
+        else:
+            self._step_live(actions, joints)
+        evaluation = self.task.evaluate(self.world)
+        reward, terms = self.task.reward(evaluation)
+        success = evaluation["success"]
+        terminated = success if self.terminate_on_success else np.zeros_like(success)
+        named = evaluation | {f"reward/{name}": value for name, value in terms.items()}
+        return named, reward, terminated
+
+    def _step_live(self, actions: NDArray[np.float32], joints: NDArray) -> None:
+        """Step all worlds, then put those that had ended back: they stand still."""
+        ended = ~self.live
+        kept, memory = self.world.get_state()[ended], self.task.get_memory()[ended]
+        self.task.note_action(actions)
+        self.world.step(self.control.targets(actions, joints), self.substeps)
+        self.world.set_state(kept, ended)
+        self.task.set_memory(memory, ended)
+
+    def _observe(self) -> Any:
+        return self._observation(None)
+
+    def _observe_rows(self, mask: Mask) -> Any:
+        return self._observation(np.flatnonzero(mask))
+
+    def _observation(self, rows: NDArray | None) -> Any:
+        parts = self.task.observe(self.world)
+        if rows is not None:
+            parts = {k: v[rows] for k, v in parts.items()}
+        if self.obs_mode == "state":
+            return np.concatenate([parts["observation.state"], parts["privileged"]], axis=1)
+        images = {
+            f"observation.images.{camera}": self.world.render(camera, rows, self.image_size)
+            for camera in self.task.cameras
+        }
+        return images | {"observation.state": parts["observation.state"]}
+
+    def render_frames(
+        self,
+        camera: str | None = None,
+        worlds: ArrayLike | None = None,
+        size: tuple[int, int] | None = None,
+    ) -> NDArray[np.uint8]:
+        """Images (n, H, W, 3) of the listed worlds; default: the task's first camera, 256 px."""
+        return self.world.render(camera or self.task.cameras[0], worlds, size or (256, 256))
+
+    def _space(self) -> gymnasium.Space:
+        parts = self.task.observe(self.world)
+        proprio, privileged = (parts[k].shape[1] for k in ("observation.state", "privileged"))
+        box, unbounded = gymnasium.spaces.Box, (-np.inf, np.inf)
+        if self.obs_mode == "state":
+            return box(*unbounded, (proprio + privileged,), np.float32)
+        robot = ROBOTS.get(self.task.robot)()
+        cameras = {c.name: c for c in (*self.world.scene.cameras, *robot.cameras)}
+        sizes = {
+            name: self.image_size or (cameras[name].height, cameras[name].width)
+            for name in self.task.cameras
+        }
+        images = {
+            f"observation.images.{name}": box(0, 255, (*size, 3), np.uint8)
+            for name, size in sizes.items()
+        }
+        state = box(*unbounded, (proprio,), np.float32)
+        return gymnasium.spaces.Dict(images | {"observation.state": state})
+
+    # -- recorded states -------------------------------------------------------------------------
+
+    def sim_state(self) -> NDArray[np.float64]:
+        """(N, S): the worlds' whole state and the task's memory; rows go into `restore_worlds`."""
+        return np.concatenate([self.world.get_state(), self.task.get_memory()], axis=1)
+
+    def restore_worlds(self, mask: Mask, sim_state: ArrayLike) -> Any:
+        """Start new episodes of the masked worlds in recorded states (n, S): the observation.
+
+        Same as `reset(options={"reset_mask": mask, "start": sim_state})`.
+        """
+        return self.reset(options={"reset_mask": mask, "start": sim_state})[0]
+
+    def _write_state(self, rows: NDArray[np.float64], mask: Mask) -> None:
+        memory = len(self.task.memory)
+        if rows.ndim != 2 or rows.shape[0] != int(mask.sum()):
+            raise ConfigError(
+                f"start states of shape {rows.shape}: expected {int(mask.sum())} rows of sim_state"
+            )
+        split = rows.shape[1] - memory
+        self.world.set_state(rows[:, :split], mask)
+        self.task.set_memory(rows[:, split:], mask)
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """Free the renderers."""
+        self.world.close()
+
+
+def task_env(
+    name: str,
+    num_envs: int = 1,
+    *,
+    obs_mode: ObsMode = "state",
+    control_mode: str | None = None,
+    backend: str = "mujoco",
+    num_threads: int | None = None,
+    seed: int | None = None,
+    **options: Any,
+) -> TaskEnv:
+    """The task `name` in `num_envs` worlds of physics.
+
+    Args:
+        name: Registered task.
+        num_envs: N.
+        obs_mode: "state" or "vision".
+        control_mode: Registered control mode; None is the task's own.
+        backend: Registered physics backend.
+        num_threads: Threads of the backend; None chooses.
+        seed: When given, the environment is reset with it.
+        options: Further arguments of `TaskEnv`.
+
+    Raises:
+        UnknownNameError: a name is not registered; the message lists the choices.
+        ConfigError: a value is out of range.
+    """
+    make_task: Callable[[int], Task] = TASKS.get(name)
+    task = make_task(num_envs)
+    world: World = BACKENDS.get(backend)(task.scene(), num_envs, num_threads)
+    env = TaskEnv(task, world, obs_mode=obs_mode, control=control_mode, **options)
+    if seed is not None:
+        env.reset(seed=seed)
+    return env

@@ -1,0 +1,57 @@
+"""Instructions: colours with names, and templates with paraphrases."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Sequence
+
+from octoworld.core.errors import ConfigError
+
+COLORS: dict[str, tuple[float, float, float]] = {
+    "red": (0.86, 0.10, 0.08),
+    "green": (0.10, 0.66, 0.16),
+    "blue": (0.10, 0.25, 0.92),
+    "yellow": (0.98, 0.84, 0.08),
+    "purple": (0.62, 0.14, 0.74),
+}
+"""Colours that stay apart at 64 x 64 pixels, by name [RGB, 0 to 1]."""
+COLOR_NAMES: tuple[str, ...] = tuple(COLORS)
+
+
+class Templates:
+    """Paraphrases of one request, with named slots such as `{block}`."""
+
+    def __init__(self, *templates: str) -> None:
+        """Keep `templates`; all must have the same slots.
+
+        Raises:
+            ConfigError: no template, or slots that differ.
+        """
+        slots = {frozenset(_slots(t)) for t in templates}
+        if len(slots) != 1:
+            raise ConfigError(f"templates need one common set of slots, got {templates}")
+        self.templates = templates
+        self.slots: frozenset[str] = slots.pop()
+
+    def __len__(self) -> int:
+        return len(self.templates)
+
+    def fill(self, wording: int, **words: str) -> str:
+        """The paraphrase number `wording` with its slots filled; other words are ignored."""
+        missing = self.slots - words.keys()
+        if missing:
+            raise ConfigError(f"instruction needs words for {', '.join(sorted(missing))}")
+        return self.templates[wording % len(self.templates)].format(**words)
+
+    def all(self, choices: dict[str, Sequence[str]]) -> list[str]:
+        """Every sentence that can be said with `choices` of words per slot."""
+        sentences = list(self.templates)
+        for slot in sorted(self.slots):
+            sentences = [
+                s.replace(f"{{{slot}}}", word) for s in sentences for word in choices[slot]
+            ]
+        return sentences
+
+
+def _slots(template: str) -> list[str]:
+    return [name for _, name, _, _ in string.Formatter().parse(template) if name]

@@ -1,0 +1,114 @@
+"""Start layouts of the table-top, drawn per world so that all of its tasks can be done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from octoworld.core.errors import ConfigError
+from octoworld.core.rng import WorldRng
+from sim.world import Mask
+
+from .scene import SIZES
+
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class LayoutConfig:
+    """Ranges of the draws, in the frame of the robot's base, and the room kept around things."""
+
+    block_x: Range = (0.40, 0.64)
+    """[m]."""
+    block_y: Range = (-0.10, 0.08)
+    """[m]."""
+    block_yaw: Range = (-0.25, 0.25)
+    """[rad]; the open gripper (80 mm) still spans the block's diagonal extent."""
+    zone_x: Range = (0.40, 0.64)
+    """[m]."""
+    zone_y: Range = (-0.08, 0.06)
+    """[m]."""
+    bin_x: Range = (0.42, 0.60)
+    """[m]."""
+    bin_y: Range = (-0.25, -0.22)
+    """[m]."""
+    cabinet_x: Range = (0.42, 0.60)
+    """[m]."""
+    cabinet_y: Range = (0.27, 0.29)
+    """[m]."""
+    tool_low: tuple[float, float, float] = (0.42, -0.10, 0.15)
+    """Lowest start of the tool [m]."""
+    tool_high: tuple[float, float, float] = (0.56, 0.10, 0.21)
+    """Highest start of the tool [m]."""
+    block_to_zone: float = 0.12
+    """Least distance of their centres [m]; success is within 0.05 m."""
+    finger_room: float = 0.075
+    """Room for an open gripper beside the block's centre [m]."""
+    push_room: float = 0.10
+    """From the block's centre back to where a pushing hand starts [m]."""
+    num_tries: int = 48
+    """Candidates drawn for each world at once; the first that fits is taken."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Start of n worlds: positions on the table (n, 2) [m], tool (n, 3) [m], yaw (n,) [rad]."""
+
+    block: NDArray
+    yaw: NDArray
+    zone: NDArray
+    bin: NDArray
+    cabinet: NDArray
+    tool: NDArray
+
+
+def draw_layout(rng: WorldRng, mask: Mask, config: LayoutConfig) -> Layout:
+    """Layouts of the masked worlds, each from its own stream.
+
+    Raises:
+        ConfigError: no candidate fits in some world; the ranges leave too little room.
+    """
+    c = config
+    ranges = [c.block_x, c.block_y, c.zone_x, c.zone_y, c.bin_x, c.bin_y, c.cabinet_x, c.cabinet_y]
+    ranges += [c.block_yaw, *zip(c.tool_low, c.tool_high, strict=True)]
+    low, high = np.array(ranges, float).T
+    draws = rng.uniform(mask, low, high, (c.num_tries, len(ranges)))
+    fits = _fits(draws[..., 0:2], draws[..., 2:4], draws[..., 4:6], draws[..., 6:8], c)
+    if not fits.any(axis=1).all():
+        raise ConfigError(f"no layout of {c.num_tries} tries fits; widen the ranges of {c}")
+    row = draws[np.arange(len(draws)), fits.argmax(axis=1)]
+    return Layout(row[:, 0:2], row[:, 8], row[:, 2:4], row[:, 4:6], row[:, 6:8], row[:, 9:12])
+
+
+def _fits(
+    block: NDArray, zone: NDArray, bin_: NDArray, cabinet: NDArray, c: LayoutConfig
+) -> NDArray[np.bool_]:
+    """Which candidates (n, K) leave room for every task."""
+    away = zone - block
+    distance = np.linalg.norm(away, axis=-1)
+    behind = block - away / np.maximum(distance, 1e-9)[..., None] * c.push_room
+    bar_y = cabinet[..., 1] - SIZES.cabinet_half[1] - SIZES.handle_reach - 0.012
+    bin_edge = bin_[..., 1] + SIZES.bin_half
+    half_bar = SIZES.cabinet_half[0]
+
+    def clear(point: NDArray, room: float) -> NDArray:
+        """Room (along y, the way the gripper opens) to the bin and to the handle."""
+        from_bin = (point[..., 1] - room > bin_edge) | (
+            np.abs(point[..., 0] - bin_[..., 0]) > SIZES.bin_half + 0.05
+        )
+        from_bar = (point[..., 1] + room < bar_y) | (
+            np.abs(point[..., 0] - cabinet[..., 0]) > half_bar + 0.05
+        )
+        return from_bin & from_bar
+
+    # The zone is flat: half of it may lie under the handle, but it must be seen and reached.
+    return (
+        (distance > c.block_to_zone)
+        & clear(block, c.finger_room)
+        & clear(zone, 0.05)
+        & clear(behind, 0.03)
+        & (behind[..., 0] > 0.32)
+        & (behind[..., 0] < 0.72)
+    )

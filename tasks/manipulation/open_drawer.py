@@ -1,0 +1,48 @@
+"""OpenDrawer: pull the drawer open by its handle."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from octoworld.core.registry import register_task
+
+from ..language import Templates
+from ..rewards import tolerance
+from ..task import Evaluation, weighted
+from .expert import OpenDrawerExpert
+from .tabletop import TabletopTask
+
+
+@register_task("OpenDrawer")
+class OpenDrawer(TabletopTask):
+    """Success: the drawer is open by 10 cm."""
+
+    name = "OpenDrawer"
+    templates = Templates(
+        "open the drawer",
+        "pull the drawer open",
+        "pull out the drawer by its handle",
+        "slide the drawer of the cabinet open",
+    )
+
+    def succeeded(self, e: Evaluation) -> NDArray[np.bool_]:
+        """Open."""
+        return e["drawer_open"]
+
+    def reward(self, evaluation: Evaluation) -> tuple[NDArray, dict[str, NDArray]]:
+        """Reach the handle, open, done."""
+        e = evaluation
+        opening = np.clip(e["opening"] / self.judge.drawer_open, 0.0, 1.0)
+        reach = tolerance(e["tool_to_handle"], (0.0, 0.03), 0.2)
+        return weighted(
+            {
+                "reach": (0.3, np.maximum(reach, e["success"])),
+                "open": (0.4, opening),
+                "success": (0.3, e["success"]),
+            }
+        )
+
+    def expert(self) -> OpenDrawerExpert:
+        """Hook the handle from above and pull."""
+        return OpenDrawerExpert(self)

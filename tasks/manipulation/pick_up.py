@@ -1,0 +1,48 @@
+"""PickUp: lift the block off the table and hold it between the fingers."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from octoworld.core.registry import register_task
+
+from ..language import Templates
+from ..rewards import tolerance
+from ..task import Evaluation, weighted
+from .expert import PickUpExpert
+from .tabletop import TabletopTask
+
+
+@register_task("PickUp")
+class PickUp(TabletopTask):
+    """Success: 8 cm of air under the block, both fingers on it."""
+
+    name = "PickUp"
+    templates = Templates(
+        "pick up the {block} block",
+        "lift the {block} cube off the table",
+        "grab the {block} block and raise it",
+        "take the {block} block up",
+    )
+
+    def succeeded(self, e: Evaluation) -> NDArray[np.bool_]:
+        """Lifted and held."""
+        return e["lifted"] & e["grasped"]
+
+    def reward(self, evaluation: Evaluation) -> tuple[NDArray, dict[str, NDArray]]:
+        """Reach, grasp, lift, done: a quarter each."""
+        e = evaluation
+        lift = np.clip(e["clearance"] / self.judge.lift_height, 0.0, 1.0) * e["grasped"]
+        return weighted(
+            {
+                "reach": (0.25, tolerance(e["tool_to_block"], (0.0, 0.01), 0.2)),
+                "grasp": (0.25, e["grasped"]),
+                "lift": (0.25, lift),
+                "success": (0.25, e["success"]),
+            }
+        )
+
+    def expert(self) -> PickUpExpert:
+        """Grasp, then straight up."""
+        return PickUpExpert(self)

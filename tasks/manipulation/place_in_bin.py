@@ -1,0 +1,51 @@
+"""PlaceInBin: carry the block into the open bin and let it go."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from octoworld.core.registry import register_task
+
+from ..language import Templates
+from ..rewards import tolerance
+from ..task import Evaluation, weighted
+from .expert import PlaceInBinExpert
+from .tabletop import TabletopTask
+
+
+@register_task("PlaceInBin")
+class PlaceInBin(TabletopTask):
+    """Success: the block rests inside the bin and the gripper is open."""
+
+    name = "PlaceInBin"
+    templates = Templates(
+        "put the {block} block in the bin",
+        "place the {block} cube into the bin",
+        "drop the {block} block in the box",
+        "move the {block} block into the open bin",
+    )
+
+    def succeeded(self, e: Evaluation) -> NDArray[np.bool_]:
+        """Inside, resting, released."""
+        return e["in_bin"] & e["resting"] & e["released"]
+
+    def reward(self, evaluation: Evaluation) -> tuple[NDArray, dict[str, NDArray]]:
+        """Reach, grasp, bring over the bin, let go inside; earlier stages stay paid once inside."""
+        e = evaluation
+        inside = e["in_bin"].astype(float)
+        reach = tolerance(e["tool_to_block"], (0.0, 0.01), 0.2)
+        bring = tolerance(e["block_to_bin"], (0.0, 0.02), 0.2) * e["grasped"]
+        return weighted(
+            {
+                "reach": (0.2, np.maximum(reach, inside)),
+                "grasp": (0.2, np.maximum(e["grasped"], inside)),
+                "bring": (0.2, np.maximum(bring, inside)),
+                "inside": (0.2, inside),
+                "success": (0.2, e["success"]),
+            }
+        )
+
+    def expert(self) -> PlaceInBinExpert:
+        """Grasp, carry, lower, open."""
+        return PlaceInBinExpert(self)

@@ -1,0 +1,230 @@
+"""TabletopTask: what the four table-top tasks share: start, observation, and the judging."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from octoworld.core.registry import ROBOTS
+from octoworld.core.rng import WorldRng
+from robots.control.ik import IkConfig, InverseKinematics
+from sim.scene import Scene
+from sim.world import Mask, World
+
+from ..language import COLOR_NAMES, COLORS, Templates
+from ..task import Evaluation, Task
+from .layout import LayoutConfig, draw_layout
+from .scene import SIZES, tabletop_scene
+
+PALETTE = np.array([(*COLORS[name], 1.0) for name in COLOR_NAMES])
+TOOL_DOWN = (0.0, 1.0, 0.0, 0.0)
+UPRIGHT = (1.0, 0.0, 0.0, 0.0)
+PROPRIOCEPTION = ("tool_x", "tool_y", "tool_z", "tool_vx", "tool_vy", "tool_vz", "gap", "gripper")
+"""Names of the columns of `observation.state`: [m], [m/s], [m], last command in [-1, 1]."""
+
+
+@dataclass(frozen=True)
+class JudgeConfig:
+    """Thresholds of the evaluation."""
+
+    reach_distance: float = 0.03
+    """Tool to block, counted as reached [m]."""
+    grasp_gap: tuple[float, float] = (0.03, 0.07)
+    """Finger gap with the block between the fingers [m]; its edge is 0.045 m."""
+    lift_height: float = 0.08
+    """Clearance under the block, counted as lifted [m]."""
+    zone_distance: float = 0.05
+    """Block centre to zone centre, counted as inside [m]."""
+    rest_speed: float = 0.05
+    """Below it the block rests [m/s]."""
+    bin_margin: float = 0.02
+    """From the bin's outer edge to the block's centre, inside it [m]."""
+    open_gap: float = 0.06
+    """Finger gap of an open gripper [m]."""
+    drawer_open: float = 0.10
+    """Opening, counted as open [m]."""
+
+
+@dataclass
+class Measurement:
+    """Where everything is: world positions (N, 3) [m], speeds (N, 3) [m/s], truth values (N,)."""
+
+    tool: NDArray
+    tool_velocity: NDArray
+    gap: NDArray
+    command: NDArray
+    """Last gripper command, -1 to 1."""
+    block: NDArray
+    block_quat: NDArray
+    block_velocity: NDArray
+    zone: NDArray
+    bin: NDArray
+    handle: NDArray
+    opening: NDArray
+    """Of the drawer [m]."""
+    touch_left: NDArray
+    touch_right: NDArray
+
+
+class TabletopTask(Task):
+    """A job on the shared table-top. A subclass says which: success, reward, words, expert.
+
+    The start states of all four tasks have one distribution: only the instruction tells them apart.
+    """
+
+    robot = "panda"
+    control_mode = "ee_delta_pos"
+    cameras = ("front", "wrist")
+    templates: ClassVar[Templates]
+    """Paraphrases of the request; slots `{block}` and `{zone}` are colours."""
+    layout: LayoutConfig = LayoutConfig()
+    judge: JudgeConfig = JudgeConfig()
+
+    def __init__(self, num_worlds: int) -> None:
+        super().__init__(num_worlds)
+        names = ("block_color", "gripper", "wording", "zone_color")
+        self.memory = {name: np.zeros(num_worlds) for name in names}
+
+    @abstractmethod
+    def succeeded(self, e: Evaluation) -> NDArray[np.bool_]:
+        """Success (N,) from the common quantities."""
+
+    def scene(self) -> Scene:
+        """The shared scene; the same object for all table-top tasks."""
+        return tabletop_scene(self.robot)
+
+    @cached_property
+    def _start_ik(self) -> InverseKinematics:
+        return InverseKinematics(ROBOTS.get(self.robot)(), IkConfig(iterations=8))
+
+    def reset(self, world: World, mask: Mask, rng: WorldRng) -> None:
+        """Draw places, colours (block and zone differ) and the tool's start; gripper open."""
+        start = draw_layout(rng, mask, self.layout)
+        count = len(start.tool)
+
+        def placed(xy: NDArray, z: float, quat: NDArray | tuple = UPRIGHT) -> NDArray:
+            quats = np.broadcast_to(np.asarray(quat, float), (count, 4))
+            return np.concatenate([xy, np.full((count, 1), z), quats], axis=1)
+
+        half = 0.5 * start.yaw[:, None]
+        turned = np.concatenate([np.cos(half), 0 * half, 0 * half, np.sin(half)], axis=1)
+        world.set_pose("block", placed(start.block, SIZES.block_half, turned), mask)
+        world.set_pose("zone", placed(start.zone, 0.0006), mask)
+        world.set_pose("bin", placed(start.bin, 0.0), mask)
+        world.set_pose("cabinet", placed(start.cabinet, 0.0), mask)
+        ik = self._start_ik
+        target = np.concatenate([start.tool, np.tile(TOOL_DOWN, (count, 1))], axis=1)
+        joints = ik.solve(np.tile(ik.home, (count, 1)), target)
+        world.set_joint_position(ik.spec.arm_joints, joints, mask)
+        block = rng.integers(mask, len(COLOR_NAMES))
+        zone = (block + 1 + rng.integers(mask, len(COLOR_NAMES) - 1)) % len(COLOR_NAMES)
+        world.set_color("block", PALETTE[block], mask)
+        world.set_color("zone", PALETTE[zone], mask)
+        self.memory["block_color"][mask] = block
+        self.memory["zone_color"][mask] = zone
+        self.memory["gripper"][mask] = 1.0
+        self.instruction(rng, mask)
+
+    def instruction(self, rng: WorldRng, mask: Mask) -> list[str]:
+        """Draw a paraphrase for each masked world."""
+        self.memory["wording"][mask] = rng.integers(mask, len(self.templates))
+        every = self.instructions
+        return [every[i] for i in np.flatnonzero(mask)]
+
+    @property
+    def instructions(self) -> list[str]:
+        """The sentence of every world."""
+        columns = (self.memory[k].astype(int) for k in ("wording", "block_color", "zone_color"))
+        return [
+            self.templates.fill(w, block=COLOR_NAMES[b], zone=COLOR_NAMES[z])
+            for w, b, z in zip(*columns, strict=True)
+        ]
+
+    @classmethod
+    def vocabulary(cls) -> list[str]:
+        """Every sentence that the task can say."""
+        return cls.templates.all({"block": COLOR_NAMES, "zone": COLOR_NAMES})
+
+    def note_action(self, actions: NDArray) -> None:
+        """Remember the gripper command, the last column of every control mode."""
+        self.memory["gripper"] = np.asarray(actions[:, -1], np.float64).copy()
+
+    def measure(self, world: World) -> Measurement:
+        """Read the world once."""
+        block = world.pose("block")
+        fingers = world.joint_position("finger_joint1", "finger_joint2")
+        return Measurement(
+            tool=world.pose("tool")[:, :3],
+            tool_velocity=world.velocity("tool")[:, :3],
+            gap=fingers[:, 0] + fingers[:, 1],
+            command=self.memory["gripper"],
+            block=block[:, :3],
+            block_quat=block[:, 3:],
+            block_velocity=world.velocity("block")[:, :3],
+            zone=world.pose("zone")[:, :3],
+            bin=world.pose("bin")[:, :3],
+            handle=world.pose("handle")[:, :3],
+            opening=world.joint_position("drawer_slide")[:, 0],
+            touch_left=world.contacts("left_finger", "block"),
+            touch_right=world.contacts("right_finger", "block"),
+        )
+
+    def is_grasped(self, m: Measurement) -> NDArray[np.bool_]:
+        """Both fingers touch the block, which is between them."""
+        low, high = self.judge.grasp_gap
+        return m.touch_left & m.touch_right & (m.gap > low) & (m.gap < high)
+
+    def observe(self, world: World) -> dict[str, NDArray]:
+        """Proprioception (N, 8), see `PROPRIOCEPTION`; object positions relative to the tool."""
+        m = self.measure(world)
+        felt = [m.tool, m.tool_velocity, m.gap[:, None], m.command[:, None]]
+        w, x, y, z = m.block_quat.T
+        # A cube looks the same after a quarter turn: its yaw is told modulo 90 deg.
+        yaw = 4 * np.arctan2(2 * (w * z + x * y), 1 - 2 * (y * y + z * z))
+        hidden = [
+            m.block - m.tool, np.stack([np.cos(yaw), np.sin(yaw)], axis=1), m.block_velocity,
+            m.zone - m.block, m.bin - m.block, m.handle - m.tool, m.opening[:, None],
+            self.is_grasped(m)[:, None],
+        ]  # fmt: skip
+        return {
+            "observation.state": np.concatenate(felt, axis=1, dtype=np.float32),
+            "privileged": np.concatenate(hidden, axis=1, dtype=np.float32),
+        }
+
+    def evaluate(self, world: World) -> Evaluation:
+        """What happened, whichever task it is: the same names in all four."""
+        m, j = self.measure(world), self.judge
+        grasped = self.is_grasped(m)
+        speed = np.linalg.norm(m.block_velocity, axis=1)
+        clearance = m.block[:, 2] - SIZES.block_half
+        to_bin = np.abs(m.block - m.bin)
+        to_zone = np.linalg.norm((m.block - m.zone)[:, :2], axis=1)
+        to_block = np.linalg.norm(m.block - m.tool, axis=1)
+        half = SIZES.bin_half - j.bin_margin
+        resting = speed < j.rest_speed
+        on_table = np.abs(clearance) < 0.01
+        released = ~grasped & (m.gap > j.open_gap)
+        inside = (to_bin[:, 0] < half) & (to_bin[:, 1] < half) & (clearance < SIZES.bin_height)
+        evaluation = {
+            "tool_to_block": to_block,
+            "tool_to_handle": np.linalg.norm(m.handle - m.tool, axis=1),
+            "block_to_zone": to_zone,
+            "block_to_bin": np.linalg.norm((m.block - m.bin)[:, :2], axis=1),
+            "clearance": clearance,
+            "opening": m.opening,
+            "reached": to_block < j.reach_distance,
+            "grasped": grasped,
+            "lifted": clearance >= j.lift_height,
+            "resting": resting,
+            "released": released,
+            "in_zone": (to_zone < j.zone_distance) & on_table & ~grasped,
+            "in_bin": inside,
+            "drawer_open": m.opening >= j.drawer_open,
+        }
+        evaluation["success"] = self.succeeded(evaluation)
+        return evaluation
