@@ -1,0 +1,1 @@
+"""Watch a recorded run: in the browser (`app.serve`), or as a page of pictures (`page`)."""

@@ -1,0 +1,39 @@
+"""`octoworld view RUN`: open a recorded run in the browser, or write it as a static page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+
+@dataclass(frozen=True)
+class ViewArgs:
+    """Show a run: 3D replay, true and imagined video, rewards, the reflector, the results."""
+
+    run: Annotated[Path, tyro.conf.Positional]
+    """Run folder, or one LeRobot v3 data set."""
+    port: int = 8080
+    """First port to try; when it is taken, the next free one is used."""
+    host: str = "127.0.0.1"
+    """Address to listen on; 0.0.0.0 also lets other machines in."""
+    page: Path | None = None
+    """Write a static page of pictures and films to this folder and do not serve."""
+    episodes: int = 3
+    """With --page: episodes shown of each data set."""
+
+
+def main(argv: list[str]) -> int:
+    """Run the verb; returns the exit status."""
+    args = tyro.cli(ViewArgs, prog="octoworld view", args=argv)
+    if args.page is not None:
+        from octoworld.viewer.page import write_page
+
+        print(write_page(args.run, args.page, episodes_per_dataset=args.episodes))
+        return 0
+    from octoworld.viewer.app import serve
+
+    serve(args.run, port=args.port, host=args.host)
+    return 0

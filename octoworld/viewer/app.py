@@ -1,0 +1,319 @@
+"""The viewer in the browser: 3D replay, true and imagined video, rewards, on one timeline."""
+
+from __future__ import annotations
+
+import contextlib
+import html
+import io
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import viser
+from numpy.typing import NDArray
+
+from octoworld.data.episode import Episode
+
+from .frames import PAPER, captioned_row, difference
+from .plots import Curve, add_plot, plot_data, reflector_curves, reward_curves
+from .recording import (
+    SIM_STATE,
+    Recording,
+    cameras,
+    imagined_images,
+    missing,
+    open_recording,
+    results_table,
+    true_images,
+)
+from .stage import Stage
+from .summaries import episode_labels
+
+SPEEDS = {"1/4x": 0.25, "1/2x": 0.5, "1x": 1.0, "2x": 2.0, "4x": 4.0}
+CONTROL_WIDTH, SIGNAL_WIDTH = 350, 612
+"""Widths of the docked panels: controls at the left, cameras and plots at the right [px]."""
+TILE_ROW_WIDTH = 576
+"""Most that a row of camera tiles is enlarged to [px]."""
+
+
+class ViewerApp:
+    """State and handles of one viewer; `serve` makes it, tests drive it through its handles."""
+
+    def __init__(
+        self,
+        recording: Recording,
+        *,
+        port: int = 8080,
+        host: str = "127.0.0.1",
+        theme: str = "dark",
+    ) -> None:
+        self.recording, self.theme = recording, theme
+        with contextlib.redirect_stdout(io.StringIO()):  # viser's own banner
+            self.server = viser.ViserServer(host=host, port=port, label="octoworld", verbose=False)
+        self.host = host
+        self.stage = Stage(self.server)
+        self.episode: Episode
+        self.images: dict[str, NDArray[np.uint8]] = {}
+        """What each camera's panel shows now, (H, W, 3)."""
+        self._lock = threading.RLock()
+        self._playing = threading.Event()
+        self._closed = threading.Event()
+        self._plots: list[tuple[viser.GuiUplotHandle, list[Curve]]] = []
+        self._panels: dict[str, viser.GuiImageHandle] = {}
+        self._build()
+        self.open_dataset(next(iter(recording.datasets)))
+        self._player = threading.Thread(target=self._play, daemon=True)
+        self._player.start()
+
+    @property
+    def url(self) -> str:
+        """Address to open in a browser on this machine."""
+        host = "localhost" if self.host in ("0.0.0.0", "127.0.0.1") else self.host
+        return f"http://{host}:{self.server.get_port()}"
+
+    @property
+    def step(self) -> int:
+        """The step that is shown."""
+        return int(self.timeline.value)
+
+    @property
+    def is_playing(self) -> bool:
+        """Whether the timeline runs by itself."""
+        return self._playing.is_set()
+
+    def close(self) -> None:
+        """Stop playing and serving."""
+        self._closed.set()
+        self._playing.set()
+        self._player.join(timeout=2)
+        self.server.stop()
+
+    # what the user does
+
+    def open_dataset(self, name: str) -> None:
+        """Show a data set: its scene, and its first episode."""
+        with self._lock:
+            self.dataset, self.index = name, 0
+            self.dataset_choice.value = name
+            self.stage.open(self.recording.scene_path(name))
+            self._labels = episode_labels(self.recording.datasets[name])
+            self.episode_choice.options = self._labels
+            self.open_episode(0)
+
+    def open_episode(self, index: int) -> None:
+        """Show an episode from its first step."""
+        with self._lock:
+            self.index = index
+            self.episode_choice.value = self._labels[index]
+            self.episode = self.recording.episode(self.dataset, index)
+            self.instruction.content = _instruction(self.episode)
+            self._build_panels()
+            lacks = missing(self.episode, self.recording.scene_path(self.dataset))
+            self.missing_text.content = "\n".join(f"- {line}" for line in lacks)
+            self.missing_text.visible = bool(lacks)
+            self.timeline.max = max(len(self.episode) - 1, 1)
+            self.timeline.value = 0
+            self.show(0)
+
+    def show(self, step: int) -> None:
+        """Draw one step everywhere."""
+        with self._lock:
+            step = min(step, len(self.episode) - 1)
+            self.clock.content = (
+                f"step **{step}** of {len(self.episode) - 1} · {step / self.episode.fps:.1f} s"
+            )
+            rows = self.episode.columns.get(SIM_STATE)
+            if rows is not None:
+                self._show_physics(rows[step])
+            for camera, panel in self._panels.items():
+                self.images[camera] = panel.image = self._picture(camera, step)
+            for plot, curves in self._plots:
+                plot.data = plot_data(curves, step, self.episode.fps)
+
+    def move(self, steps: int) -> None:
+        """Step forward or back and stop playing."""
+        self.pause()
+        self.timeline.value = int(np.clip(self.step + steps, 0, len(self.episode) - 1))
+
+    def toggle(self) -> None:
+        """Play or pause; at the end, play from the start."""
+        if self.is_playing:
+            self.pause()
+            return
+        if self.step >= len(self.episode) - 1:
+            self.timeline.value = 0
+        self.play_button.label, self.play_button.icon = "Pause", viser.Icon.PLAYER_PAUSE
+        self._playing.set()
+
+    def pause(self) -> None:
+        """Stop at the current step."""
+        self._playing.clear()
+        self.play_button.label, self.play_button.icon = "Play", viser.Icon.PLAYER_PLAY
+
+    # the page
+
+    def _build(self) -> None:
+        gui, names = self.server.gui, tuple(self.recording.datasets)
+        dark = self.theme == "dark"
+        gui.configure_theme(dark_mode=dark, show_logo=False, show_share_button=False)
+        gui.set_panel_label("octoworld")
+        self.server.scene.set_background_image(np.full((2, 2, 3), PAPER[self.theme], np.uint8))
+        gui.main_panel.dock_left()
+        gui.main_panel.set_width(CONTROL_WIDTH)
+        self.dataset_choice = gui.add_dropdown("Data set", names, initial_value=names[0])
+        labels = episode_labels(self.recording.datasets[names[0]])
+        self.episode_choice = gui.add_dropdown("Episode", labels, initial_value=labels[0])
+        self.instruction = gui.add_markdown("")
+        with gui.add_folder("Timeline"):
+            self.timeline = gui.add_slider("Step", min=0, max=1, step=1, initial_value=0)
+            self.clock = gui.add_markdown("")
+            self.play_button = gui.add_button("Play", icon=viser.Icon.PLAYER_PLAY)
+            self.step_buttons = gui.add_button_group("Go", ("|<", "<", ">", ">|"))
+            self.speed = gui.add_dropdown("Speed", tuple(SPEEDS), initial_value="1x")
+            gui.add_markdown("Keys: space plays, arrow keys step, home and end jump.")
+        self.missing_text = gui.add_markdown("")
+        if self.recording.results is not None:
+            with gui.add_folder("Results"):
+                gui.add_html(results_html(self.recording.results))
+        if self.recording.config_text:
+            with gui.add_folder("Configuration", expand_by_default=False):
+                gui.add_markdown(f"```yaml\n{self.recording.config_text}\n```")
+        self._side = gui.add_panel()
+        self._camera_tab = self._side.add_tab("Cameras and signals", viser.Icon.VIDEO)
+        self._side.dock_right()
+        self._side.set_width(SIGNAL_WIDTH)
+        self._bind()
+
+    def _bind(self) -> None:
+        jumps = {"|<": -(10**9), "<": -1, ">": 1, ">|": 10**9}
+        self.dataset_choice.on_update(lambda _: self._dataset_chosen())
+        self.episode_choice.on_update(lambda _: self._episode_chosen())
+        self.timeline.on_update(lambda _: self.show(self.step))
+        self.play_button.on_click(lambda _: self.toggle())
+        self.step_buttons.on_click(lambda _: self.move(jumps[self.step_buttons.value]))
+        command = self.server.gui.add_command
+        command("Play or pause", hotkey="space").on_trigger(lambda _: self.toggle())
+        command("Step forward", hotkey="arrowright").on_trigger(lambda _: self.move(1))
+        command("Step back", hotkey="arrowleft").on_trigger(lambda _: self.move(-1))
+        command("First step", hotkey="home").on_trigger(lambda _: self.move(-(10**9)))
+        command("Last step", hotkey="end").on_trigger(lambda _: self.move(10**9))
+
+    def _dataset_chosen(self) -> None:
+        with self._lock:
+            if self.dataset_choice.value != self.dataset:
+                self.open_dataset(self.dataset_choice.value)
+
+    def _episode_chosen(self) -> None:
+        with self._lock:
+            index = self._labels.index(self.episode_choice.value)
+            if index != self.index:
+                self.open_episode(index)
+
+    def _build_panels(self) -> None:
+        for handle in [*self._panels.values(), *(plot for plot, _ in self._plots)]:
+            handle.remove()
+        self._panels, self._plots, self.images = {}, [], {}
+        gui, fps = self.server.gui, self.episode.fps
+        with self._camera_tab:
+            for camera in cameras(self.episode):
+                picture = self._picture(camera, 0)
+                label = f"camera {camera}"
+                self._panels[camera] = gui.add_image(picture, label=label, format="png")
+            for title, curves in (
+                ("reward and success", reward_curves(self.episode)),
+                ("reflector", reflector_curves(self.episode)),
+            ):
+                if curves:
+                    self._plots.append((add_plot(gui, title, curves, 0, fps), curves))
+
+    def _picture(self, camera: str, step: int) -> NDArray[np.uint8]:
+        true = true_images(self.episode, camera)
+        imagined = imagined_images(self.episode, camera)
+        tiles, captions = [], []
+        if true is not None:
+            tiles.append(true[step])
+            captions.append("true")
+        if imagined is not None:
+            tiles.append(imagined[step])
+            captions.append("imagined")
+        if true is not None and imagined is not None and true.shape == imagined.shape:
+            tiles.append(difference(true[step], imagined[step]))
+            captions.append("difference x2")
+        scale = max(1, TILE_ROW_WIDTH // (max(len(tiles), 2) * tiles[0].shape[1]))
+        return captioned_row(tiles, captions, scale, self.theme)
+
+    def _show_physics(self, row: NDArray[np.float64]) -> None:
+        if self.stage.replay is None:
+            return
+        misfit = self.stage.replay.misfit(len(row))
+        if misfit is None:
+            self.stage.show(row)
+        else:
+            self.missing_text.content = f"- {misfit}: no 3D replay"
+            self.missing_text.visible = True
+
+    def _play(self) -> None:
+        """The player's thread: one step every 1 / (fps * speed) seconds, without drift."""
+        due = time.monotonic()
+        while not self._closed.is_set():
+            if not self._playing.wait(timeout=0.2):
+                due = time.monotonic()
+                continue
+            if self._closed.is_set():
+                return
+            if self.step >= len(self.episode) - 1:
+                self.pause()
+                continue
+            self.timeline.value = self.step + 1
+            # a slow browser is not chased: lateness is forgiven
+            due = max(due + 1 / (self.episode.fps * SPEEDS[self.speed.value]), time.monotonic())
+            time.sleep(max(0.0, due - time.monotonic()))
+
+
+def results_html(results: object) -> str:
+    """The table of results.json as HTML that takes its colours from the page."""
+    header, rows = results_table(results)
+    title = results.get("title", "") if isinstance(results, dict) else ""
+    cell = "padding:3px 8px;border-bottom:1px solid rgba(139,144,154,.3);text-align:left"
+    head = "".join(f'<th style="{cell}">{html.escape(name)}</th>' for name in header)
+    body = "".join(
+        "<tr>" + "".join(f'<td style="{cell}">{html.escape(v)}</td>' for v in row) + "</tr>"
+        for row in rows
+    )
+    caption = f'<div style="padding:4px 8px">{html.escape(str(title))}</div>' if title else ""
+    return (
+        f'<div style="overflow-x:auto;font-size:12.5px">{caption}'
+        f'<table style="border-collapse:collapse;width:100%"><tr>{head}</tr>{body}</table></div>'
+    )
+
+
+def serve(
+    run: Path | str, port: int = 8080, host: str = "127.0.0.1", block: bool = True
+) -> viser.ViserServer:
+    """Open a run in the browser; prints the address.
+
+    Args:
+        run: a run folder, or one LeRobot v3 data set.
+        port: first port to try; when it is taken, the next free one is used.
+        host: address to listen on; 0.0.0.0 also lets other machines in.
+        block: serve until Ctrl-C; otherwise return while it serves in the background.
+
+    Raises:
+        DatasetError: there is no recording at `run`.
+    """
+    recording = open_recording(run)
+    app = ViewerApp(recording, port=port, host=host)
+    taken = "" if app.server.get_port() == port else f" (port {port} is taken)"
+    print(f"viewer of {recording.folder}: {app.url}{taken}", flush=True)
+    if block:
+        with contextlib.suppress(KeyboardInterrupt):
+            app.server.sleep_forever()
+        app.close()
+    return app.server
+
+
+def _instruction(episode: Episode) -> str:
+    facts = [f"{k} {episode.info[k]}" for k in ("task", "source", "seed") if k in episode.info]
+    tail = f"\n\n{' · '.join(facts)}" if facts else ""
+    return f"### “{episode.instruction}”{tail}"

@@ -1,0 +1,119 @@
+"""A static page of pictures of a run, for machines without a browser session: results and films."""
+
+from __future__ import annotations
+
+import html
+from pathlib import Path
+
+from octoworld.core.io import write_text
+from octoworld.data.episode import Episode
+from octoworld.data.video import write_mp4
+
+from .frames import contact_sheet, side_by_side, write_png
+from .recording import (
+    PROBABILITY,
+    REWARD,
+    SUCCESS,
+    Recording,
+    cameras,
+    imagined_images,
+    open_recording,
+    results_table,
+    signal,
+    true_images,
+)
+
+STYLE = """
+:root { color-scheme: light dark; --line: #8b909a55; }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 76rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.6rem; } h2 { margin-top: 2.5rem; } h3 { margin-bottom: .2rem; }
+table { border-collapse: collapse; } td, th { padding: .3rem .9rem; text-align: left;
+border-bottom: 1px solid var(--line); } .facts { opacity: .75; margin: 0 0 .5rem; }
+.episode { display: flex; flex-wrap: wrap; gap: 1rem; align-items: flex-start; }
+img, video { max-width: 100%; border: 1px solid var(--line); image-rendering: pixelated; }
+"""
+
+
+def write_page(run: Path | str, out_dir: Path | str, *, episodes_per_dataset: int = 3) -> Path:
+    """Write `index.html` with its pictures and films; returns its path.
+
+    Args:
+        run: a run folder, or one LeRobot v3 data set.
+        out_dir: folder of the page; files of an earlier page there are overwritten.
+        episodes_per_dataset: how many episodes of each data set are shown, evenly spaced.
+
+    Raises:
+        DatasetError: there is no recording at `run`.
+    """
+    recording = open_recording(run)
+    folder = Path(out_dir)
+    parts = [f"<h1>{html.escape(recording.folder.absolute().name)}</h1>"]
+    if recording.results is not None:
+        parts.append(_results(recording.results))
+    for name, dataset in recording.datasets.items():
+        count = len(dataset)
+        shown = min(count, episodes_per_dataset)
+        parts.append(f"<h2>{html.escape(name)}</h2>")
+        parts.append(f'<p class="facts">{shown} of {count} episodes</p>')
+        for k in range(shown):
+            parts += _episode(recording, name, k * count // shown, folder)
+    path = folder / "index.html"
+    title = html.escape(recording.folder.absolute().name)
+    write_text(
+        path,
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width">'
+        f"<title>octoworld: {title}</title><style>{STYLE}</style></head>\n<body>\n"
+        + "\n".join(parts)
+        + "\n</body></html>\n",
+    )
+    return path
+
+
+def _results(results: object) -> str:
+    header, rows = results_table(results)
+    title = str(results.get("title", "")) if isinstance(results, dict) else ""
+    lines = ["".join(f"<th>{html.escape(name)}</th>" for name in header)]
+    lines += ["".join(f"<td>{html.escape(v)}</td>" for v in row) for row in rows]
+    table = "\n".join(f"<tr>{line}</tr>" for line in lines)
+    return f"<h2>Results</h2>\n<p>{html.escape(title)}</p>\n<table>\n{table}\n</table>"
+
+
+def _episode(recording: Recording, name: str, index: int, folder: Path) -> list[str]:
+    """The HTML of one episode; its sheets and films are written to `folder`."""
+    episode = recording.episode(name, index)
+    parts = [f"<h3>{index:03d} “{html.escape(episode.instruction)}”</h3>"]
+    parts.append(f'<p class="facts">{html.escape(_facts(episode))}</p>')
+    for camera in cameras(episode):
+        imagined = imagined_images(episode, camera)
+        true = true_images(episode, camera)
+        if true is None:
+            true, imagined = imagined, None
+        assert true is not None  # `cameras` lists only what has images
+        if imagined is not None and imagined.shape != true.shape:
+            imagined = None
+        stem = f"{name}-{index:03d}-{camera}"
+        write_png(folder / f"{stem}.png", contact_sheet(true, imagined, fps=episode.fps))
+        scale = max(1, 192 // true.shape[1])
+        film = side_by_side(true, imagined, scale, with_difference=True)
+        write_mp4(folder / f"{stem}.mp4", film, episode.fps)
+        order = "true, imagined, difference" if imagined is not None else "as recorded"
+        parts.append(
+            f'<div class="episode"><figure><video src="{stem}.mp4" controls loop muted></video>'
+            f"<figcaption>camera {html.escape(camera)}: {order}</figcaption></figure>"
+            f'<img src="{stem}.png" alt="frames of {html.escape(stem)}"></div>'
+        )
+    return parts
+
+
+def _facts(episode: Episode) -> str:
+    facts = [f"{len(episode)} steps"]
+    success, reward = signal(episode, SUCCESS), signal(episode, REWARD)
+    if success is not None:
+        facts.insert(0, "success" if success[-1] else "failure")
+    if reward is not None:
+        facts.append(f"return {reward.sum():.2f}")
+    probability = signal(episode, PROBABILITY)
+    if probability is not None:
+        facts.append(f"reflector {probability[-1]:.2f} at the end")
+    return ", ".join(facts)

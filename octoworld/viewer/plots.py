@@ -1,0 +1,109 @@
+"""Curves of an episode over time for uPlot, with a cursor that stands at the current step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import viser
+from numpy.typing import NDArray
+from viser import uplot
+
+from octoworld.data.episode import Episode
+
+from .recording import PROBABILITY, PROGRESS, REWARD, STOP, SUCCESS, THRESHOLD, signal
+
+AXIS_INK = "#8b909a"
+"""Grey that is legible on the dark and on the light theme."""
+GRID_INK = "rgba(139, 144, 154, 0.22)"
+CURSOR_INK = "#f59f00"
+HEIGHT = 190
+"""Height of a plot [px]."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One line of a plot."""
+
+    name: str
+    values: NDArray[np.float64]
+    """(T,)."""
+    color: str
+    dashed: bool = False
+
+
+def reward_curves(episode: Episode) -> list[Curve]:
+    """Reward and success, as far as recorded."""
+    styles = ((REWARD, "reward", "#4dabf7"), (SUCCESS, "success", "#51cf66"))
+    found = ((name, signal(episode, column), color) for column, name, color in styles)
+    return [Curve(name, values, color) for name, values, color in found if values is not None]
+
+
+def reflector_curves(episode: Episode) -> list[Curve]:
+    """The reflector's probability, progress and stop, with the threshold at which it stops."""
+    styles = (
+        (PROBABILITY, "probability", "#b197fc"),
+        (PROGRESS, "progress", "#63e6be"),
+        (STOP, "stop", "#ff8787"),
+    )
+    found = ((name, signal(episode, column), color) for column, name, color in styles)
+    curves = [Curve(name, values, color) for name, values, color in found if values is not None]
+    threshold = episode.info.get(THRESHOLD)
+    if curves and threshold is not None:
+        level = np.full(len(episode), float(threshold))
+        curves.append(Curve("stop threshold", level, "#ff8787", dashed=True))
+    return curves
+
+
+def plot_data(curves: list[Curve], step: int, fps: int) -> tuple[NDArray[np.float64], ...]:
+    """Time [s], every curve, and the cursor: a vertical line at `step`.
+
+    uPlot joins points in order, so the line is made of three points at one time, of which the
+    middle one stands at the top; each array is therefore two longer than the curves. Its foot is
+    far below the plot, so that the rest of it is out of sight.
+    """
+    length = len(curves[0].values)
+    index = np.insert(np.arange(length), step, [step, step])
+    low, high = value_range(curves)
+    cursor = np.full(length + 2, low - 1e3 * (high - low))
+    cursor[step + 1] = high
+    return (index / fps, *(c.values[index] for c in curves), cursor)
+
+
+def value_range(curves: list[Curve]) -> tuple[float, float]:
+    """The y range of a plot: [0, 1], widened to hold every value."""
+    values = np.concatenate([c.values for c in curves])
+    return min(0.0, float(np.nanmin(values))), max(1.0, float(np.nanmax(values)))
+
+
+def add_plot(
+    gui: viser.GuiApi, title: str, curves: list[Curve], step: int, fps: int
+) -> viser.GuiUplotHandle:
+    """Add the plot to the GUI container that is open."""
+    series: list[uplot.Series] = [{"label": "time [s]"}]
+    for curve in curves:
+        one: uplot.Series = {"label": curve.name, "stroke": curve.color, "width": 2}
+        if curve.dashed:
+            one["dash"] = (6, 4)
+        series.append(one | {"points": {"show": False}})  # type: ignore[arg-type]
+    series.append({"label": "now", "stroke": CURSOR_INK, "width": 1.5, "points": {"show": False}})
+    low, high = value_range(curves)
+    pad = 0.05 * (high - low)
+    axis: uplot.Axis = {
+        "stroke": AXIS_INK,
+        "grid": {"stroke": GRID_INK, "width": 1},
+        "ticks": {"stroke": GRID_INK, "width": 1},
+        "font": "11px sans-serif",
+    }
+    return gui.add_uplot(
+        data=plot_data(curves, step, fps),
+        series=tuple(series),
+        title=title,
+        scales={
+            "x": {"time": False, "range": (0.0, max(len(curves[0].values) - 1, 1) / fps)},
+            "y": {"auto": False, "range": (low - pad, high + pad)},
+        },
+        axes=(axis, axis),
+        legend={"show": True},
+        height=HEIGHT,
+    )

@@ -1,0 +1,205 @@
+"""What the viewer opens: a run folder, or one data set, and the columns it knows how to show.
+
+    RUN/
+      config.yaml            the run's configuration (shown as text; optional)
+      results.json           {"title": str, "rows": [{...}, ...]} (optional)
+      metrics.jsonl          training curves (optional)
+      scene.xml              self-contained MJCF of the world (optional)
+      episodes/<name>/       LeRobot v3 data sets; one may hold a scene.xml of its own
+
+Columns of an episode, row t being the moment before action t:
+
+    observation.images.<camera>   (T, H, W, 3) uint8, what the camera saw
+    imagined.images.<camera>      (T, H, W, 3) uint8, what the world model drew for the same moment
+                                  (or observation.images.imagined.<camera>, which other LeRobot
+                                  tools then list as one more camera)
+    sim_state                     (T, S) float64: mjSTATE_INTEGRATION, then 4 colours per geom
+    next.reward, next.success     (T,), judged after action t
+    reflector.probability         (T,) success probability that the reflector gives
+    reflector.progress            (T,) progress in [0, 1]
+    reflector.stop                (T,) bool, whether it called the episode done
+    info["reflector_threshold"]   probability from which the reflector stops an episode
+
+Only images or sim_state must be there; each panel says which column it lacks.
+
+A row of results.json holds `name`, `before`, `after` and, if known, `ci` ([low, high] of the
+change) and `verdict`; other keys become columns of the table too.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from octoworld.core.errors import DatasetError
+from octoworld.data.episode import Episode
+from octoworld.data.reader import Dataset
+
+TRUE_IMAGES = "observation.images."
+IMAGINED_IMAGES = "imagined.images."
+IMAGINED_CAMERA = "imagined."
+"""How the name of a camera begins that is a world model's view of another camera."""
+SIM_STATE = "sim_state"
+REWARD, SUCCESS = "next.reward", "next.success"
+PROBABILITY = "reflector.probability"
+PROGRESS = "reflector.progress"
+STOP = "reflector.stop"
+THRESHOLD = "reflector_threshold"
+
+
+@dataclass
+class Recording:
+    """A run on disk: its data sets by name, its scene and its results."""
+
+    folder: Path
+    datasets: dict[str, Dataset]
+    results: Any = None
+    """Content of results.json; None when there is none."""
+    config_text: str = ""
+    _scenes: dict[str, Path] = field(default_factory=dict)
+
+    def scene_path(self, dataset: str) -> Path | None:
+        """The MJCF file of a data set's world: its own, else the run's, else None."""
+        return self._scenes.get(dataset)
+
+    def episode(self, dataset: str, index: int) -> Episode:
+        """One episode with its images decoded."""
+        return self.datasets[dataset].episode(index)
+
+
+def open_recording(path: Path | str) -> Recording:
+    """Open a run folder or one LeRobot v3 data set.
+
+    Raises:
+        DatasetError: nothing there that can be shown; the message says what was expected.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        raise DatasetError(
+            f"{folder} is not a folder; expected a run folder (holding episodes/<name>/) or a "
+            "LeRobot v3 data set (holding meta/info.json)"
+        )
+    if (folder / "meta" / "info.json").exists():
+        found = {folder.absolute().name: folder}
+    else:
+        found = {p.parents[1].name: p.parents[1] for p in folder.glob("episodes/*/meta/info.json")}
+    if not found:
+        raise DatasetError(
+            f"{folder} holds no recording; expected episodes/<name>/meta/info.json (a run folder) "
+            "or meta/info.json (a LeRobot v3 data set)"
+        )
+    scenes = {}
+    for name, place in sorted(found.items()):
+        options = (place / "scene.xml", place.absolute().parents[1] / "scene.xml")
+        known = [p for p in options if p.exists()]
+        if known:
+            scenes[name] = known[0]
+    config = folder / "config.yaml"
+    return Recording(
+        folder=folder,
+        datasets={name: Dataset(place) for name, place in sorted(found.items())},
+        results=_read_results(folder / "results.json"),
+        config_text=config.read_text() if config.exists() else "",
+        _scenes=scenes,
+    )
+
+
+def cameras(episode: Episode) -> list[str]:
+    """Cameras with true or imagined images, true ones first."""
+    true, imagined = _split(episode)
+    return list(dict.fromkeys([*true, *imagined]))
+
+
+def true_images(episode: Episode, camera: str) -> NDArray[np.uint8] | None:
+    """What the camera saw, (T, H, W, 3), or None when this episode lacks it."""
+    column = _split(episode)[0].get(camera)
+    return None if column is None else episode[column]
+
+
+def imagined_images(episode: Episode, camera: str) -> NDArray[np.uint8] | None:
+    """What the world model drew for the camera, (T, H, W, 3), or None."""
+    column = _split(episode)[1].get(camera)
+    return None if column is None else episode[column]
+
+
+def _split(episode: Episode) -> tuple[dict[str, str], dict[str, str]]:
+    """Columns of true and of imagined images, by camera."""
+    true: dict[str, str] = {}
+    imagined: dict[str, str] = {}
+    for column in episode.columns:
+        if column.startswith(IMAGINED_IMAGES):
+            imagined[column.removeprefix(IMAGINED_IMAGES)] = column
+        elif column.startswith(TRUE_IMAGES + IMAGINED_CAMERA):
+            imagined[column.removeprefix(TRUE_IMAGES + IMAGINED_CAMERA)] = column
+        elif column.startswith(TRUE_IMAGES):
+            true[column.removeprefix(TRUE_IMAGES)] = column
+    return true, imagined
+
+
+def signal(episode: Episode, column: str) -> NDArray[np.float64] | None:
+    """A column of one number a step, (T,), or None when this episode lacks it."""
+    values = episode.columns.get(column)
+    return (
+        None if values is None else np.asarray(values, np.float64).reshape(len(episode), -1)[:, 0]
+    )
+
+
+def missing(episode: Episode, scene: Path | None) -> list[str]:
+    """What this episode cannot show, a line each."""
+    lines = []
+    if scene is None:
+        lines.append("no `scene.xml` in the run folder: no 3D replay")
+    if SIM_STATE not in episode.columns:
+        lines.append("no column `sim_state`: no 3D replay")
+    true, imagined = _split(episode)
+    if not true:
+        lines.append("no columns `observation.images.<camera>`: no true video")
+    if not imagined:
+        lines.append("no columns `imagined.images.<camera>`: nothing imagined to compare")
+    if PROBABILITY not in episode.columns:
+        lines.append("no column `reflector.probability`: no reflector plot")
+    return lines
+
+
+def results_table(results: Any) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of text from results.json; other JSON is shown flat, as name and value."""
+    rows = results.get("rows") if isinstance(results, dict) else None
+    if isinstance(rows, list) and rows and all(isinstance(r, dict) for r in rows):
+        header = list(dict.fromkeys(key for row in rows for key in row))
+        return header, [[_text(row.get(key)) for key in header] for row in rows]
+    return ["name", "value"], [[name, _text(value)] for name, value in _flat("", results)]
+
+
+def _flat(prefix: str, value: Any) -> list[tuple[str, Any]]:
+    if isinstance(value, dict):
+        parts = [_flat(f"{prefix}.{k}" if prefix else str(k), v) for k, v in value.items()]
+        return [pair for part in parts for pair in part]
+    return [] if value is None else [(prefix, value)]
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    if isinstance(value, list):
+        return "[" + ", ".join(_text(v) for v in value) + "]"
+    return str(value)
+
+
+def _read_results(path: Path) -> Any:
+    if not path.exists():
+        return None
+    try:
+        return json.loads(path.read_text())
+    except (ValueError, UnicodeDecodeError) as error:
+        raise DatasetError(
+            f"{path} is not JSON ({error}); delete it or run the job again"
+        ) from None

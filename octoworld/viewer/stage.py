@@ -1,0 +1,84 @@
+"""The 3D view: recorded physics drawn in the browser by mjviser."""
+
+# pyright: reportAttributeAccessIssue=false
+# (mujoco is a C extension without type stubs)
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import mujoco
+import numpy as np
+import viser
+from mjviser import ViserMujocoScene
+from numpy.typing import NDArray
+
+from .physics import PhysicsReplay
+
+VIEW_DIRECTION = np.array([1.0, -0.75, 0.65])
+"""From what is looked at to the eye: in front of the table, to its right, from above."""
+ENVIRONMENT_LIGHT = 0.3
+"""Strength of the light from all sides; mjviser sets 0.8."""
+FIELD_OF_VIEW = np.radians(45.0)
+
+
+class Stage:
+    """Shows one recorded world at a time."""
+
+    def __init__(self, server: viser.ViserServer) -> None:
+        self._server = server
+        self._path: Path | None = None
+        self._scene: ViserMujocoScene | None = None
+        self.replay: PhysicsReplay | None = None
+
+    def open(self, scene_path: Path | None) -> None:
+        """Load another scene, or empty the stage; raises DatasetError for a damaged file."""
+        if scene_path == self._path:
+            return
+        self._server.scene.reset()
+        self._server.scene.set_up_direction("+z")
+        self._path, self._scene, self.replay = None, None, None
+        if scene_path is None:
+            return
+        self.replay = PhysicsReplay(scene_path)
+        self._scene = ViserMujocoScene(self._server, self.replay.model, num_envs=1)
+        # mjviser's own light bleaches colours, by which the tasks name their things
+        self._server.scene.configure_environment_map(environment_intensity=ENVIRONMENT_LIGHT)
+        self._scene.camera_tracking_enabled = False  # the table stays where it is
+        # sites are marks for code, not things
+        self._scene.site_groups_visible = [False] * 6
+        self._scene.request_update()
+        self._scene.rebuild_visual_handles()
+        self._path = scene_path
+        self._aim()
+
+    def show(self, row: NDArray[np.float64]) -> None:
+        """Draw the world of one `sim_state` row."""
+        if self.replay is None or self._scene is None:
+            return
+        if self.replay.show(row):
+            self._scene.rebuild_visual_handles()  # colours are baked into its meshes
+        self._scene.update_from_mjdata(self.replay.data)
+
+    def _aim(self) -> None:
+        """Look at what can move, from a distance at which all of it is in the picture."""
+        assert self.replay is not None
+        model, data = self.replay.model, self.replay.data
+        moving = [i for i in range(model.ngeom) if _moves(model, model.geom_bodyid[i])]
+        if moving:
+            low = (data.geom_xpos[moving] - model.geom_rbound[moving, None]).min(axis=0)
+            high = (data.geom_xpos[moving] + model.geom_rbound[moving, None]).max(axis=0)
+        else:
+            low, high = model.stat.center - model.stat.extent, model.stat.center + model.stat.extent
+        center, radius = (low + high) / 2, float(np.linalg.norm(high - low)) / 2
+        distance = 1.15 * radius / np.sin(FIELD_OF_VIEW / 2)
+        eye = center + distance * VIEW_DIRECTION / np.linalg.norm(VIEW_DIRECTION)
+        camera = self._server.initial_camera
+        camera.position, camera.look_at, camera.fov = eye, center, FIELD_OF_VIEW
+        for client in self._server.get_clients().values():
+            client.camera.position, client.camera.look_at = eye, center
+
+
+def _moves(model: mujoco.MjModel, body: int) -> bool:
+    """Whether the body hangs on any joint."""
+    return bool(model.body_weldid[body] != 0)
