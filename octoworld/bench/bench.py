@@ -1,0 +1,36 @@
+"""Bench: a named set of claims that one command runs and reports."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+
+@runtime_checkable
+class Bench(Protocol):
+    """What `octoworld bench NAME` asks of a member of the registry `BENCHES`.
+
+    Register an instance, or a class that takes no arguments:
+
+        @register_bench("worldenv")
+        class WorldEnvBench:
+            name = "worldenv"
+            description = "post-training in imagination beats supervised fine-tuning"
+
+            def run(self, quick: bool, folder: Path) -> None:
+                octoworld.bench.run(claims(quick), run_arm, folder)
+
+            def report(self, folder: Path) -> str:
+                return octoworld.bench.report(folder)
+    """
+
+    name: str
+    description: str
+    """One line."""
+
+    def run(self, quick: bool, folder: Path) -> None:
+        """Run what is not stored in `folder` yet; `quick`: small, in under a minute."""
+
+    def report(self, folder: Path) -> str:
+        """The stored results as a table."""
+        ...

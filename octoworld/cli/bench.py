@@ -1,0 +1,56 @@
+"""`octoworld bench NAME`: run a bench, or report the results that are stored."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from octoworld.core.errors import ConfigError
+from octoworld.core.registry import BENCHES
+
+
+def main(argv: list[str]) -> int:
+    """Run or report one bench; 0 also when a claim fails, since a negative result is a result."""
+    parser = argparse.ArgumentParser(prog="octoworld bench", description=__doc__)
+    parser.add_argument("name", nargs="?", help="which bench; see --list")
+    parser.add_argument("--list", action="store_true", help="name all benches and leave")
+    parser.add_argument("--quick", action="store_true", help="a small version, under a minute")
+    parser.add_argument("--report", action="store_true", help="run nothing, read stored results")
+    parser.add_argument("--json", action="store_true", help="print claims with verdicts as JSON")
+    parser.add_argument(
+        "--folder", type=Path, default=Path("results"), help="of all results (default: results)"
+    )
+    options = parser.parse_args(argv)
+    if options.list:
+        print(describe(options.json))
+        return 0
+    if options.name is None:
+        raise ConfigError(f"which bench? Known: {', '.join(BENCHES) or 'none'}")
+    bench = find(options.name)
+    # a quick run never touches the stored full one
+    folder = options.folder / (f"{options.name}-quick" if options.quick else options.name)
+    if not options.report:
+        bench.run(options.quick, folder)
+    if options.json:
+        from octoworld.bench import verdicts
+
+        print(json.dumps(verdicts(folder), indent=1))
+    else:
+        print(bench.report(folder))
+    return 0
+
+
+def find(name: str) -> Any:
+    """The bench called `name`; raises UnknownNameError with the choices."""
+    member = BENCHES.get(name)
+    return member() if isinstance(member, type) else member
+
+
+def describe(as_json: bool) -> str:
+    """All benches with their one-line descriptions."""
+    table = {name: find(name).description for name in BENCHES}
+    if as_json:
+        return json.dumps(table, indent=1)
+    return "\n".join(f"{name:20} {text}" for name, text in table.items())
