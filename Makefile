@@ -4,7 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 SOURCES := octoworld sim robots tasks worldmodels vla tests
-TEST_ARGS ?=
+# two processes with one thread each: the tests' arrays are too small to share among threads
+TEST_ARGS ?= -n 2 --dist loadfile
 
 .PHONY: help setup setup-test demo test check format clean
 

@@ -14,6 +14,11 @@ VERBS: dict[str, dict[str, tuple[str, str]]] = {
         "doctor": ("doctor", "check this machine, and say how to mend what is missing"),
         "list": ("list_names", "list tasks, robots, policies, world models, backends, benches"),
     },
+    "Data and results": {
+        "view": ("view", "open a recorded run in the browser, or write it as a static page"),
+        "dataset": ("dataset", "check a data set, or print its statistics"),
+        "bench": ("bench", "run a declared experiment, or report a stored one"),
+    },
 }
 """Heading -> verb -> (module in `octoworld.cli`, help). Modules are imported when they run."""
 
