@@ -64,8 +64,8 @@ def infer_features(
             features[key] = _image_feature(key, values, fps, is_video, video)
         elif values.dtype.kind not in "fiub" or values.ndim > 2:
             raise DatasetError(
-                f"column {key!r} is {values.dtype} of shape {values.shape}; expected numbers or bools "
-                "of shape (T,) or (T, D)"
+                f"column {key!r} is {values.dtype} of shape {values.shape}; expected numbers or "
+                "bools of shape (T,) or (T, D)"
             )
         else:
             shape = [values.shape[1]] if values.ndim == 2 else [1]
@@ -91,6 +91,10 @@ def _image_feature(
         "names": ["height", "width", "channels"],
     }
     if is_video.get(key[len(IMAGE_PREFIX) :], True):
+        if video.pix_fmt == "yuv420p" and (height % 2 or width % 2):
+            raise DatasetError(
+                f"camera {key!r}: yuv420p video needs even sizes, got {height}x{width}; use yuv444p"
+            )
         feature["dtype"] = "video"
         feature["info"] = {
             "video.height": height,

@@ -220,7 +220,7 @@ class Dataset:
             return layout.to_numpy(column, self.features[key])
         except (ValueError, TypeError) as error:
             raise DatasetError(
-                f"column {key!r} of {self.folder / path} is not what meta/info.json says ({error}); "
+                f"column {key!r} of {self.folder / path} is not as meta/info.json says ({error}); "
                 "run `octoworld dataset check`"
             ) from None
 

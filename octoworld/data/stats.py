@@ -46,8 +46,8 @@ def image_stats(frames: NDArray[np.uint8]) -> Stats:
         total, cumulative = counts.sum(), counts.cumsum()
         present = np.flatnonzero(counts)
         mean = float(counts @ levels / total)
-        rows["min"].append(levels[present[0]])
-        rows["max"].append(levels[present[-1]])
+        rows["min"].append(float(levels[present[0]]))
+        rows["max"].append(float(levels[present[-1]]))
         rows["mean"].append(mean)
         rows["std"].append(float(np.sqrt(counts @ (levels - mean) ** 2 / total)))
         for name, q in QUANTILES.items():

@@ -97,7 +97,7 @@ class VideoEncoder:
 def write_mp4(
     path: Path | str, frames: NDArray[np.uint8] | Sequence[NDArray[np.uint8]], fps: int
 ) -> Path:
-    """Write (T, H, W, 3) uint8 as an mp4 to watch, atomically; odd sizes are padded to even ones."""
+    """Write (T, H, W, 3) uint8 as an mp4 to watch, atomically; odd sizes are padded to even."""
     path, array = Path(path), np.asarray(frames)
     if array.ndim != 4 or array.shape[-1] != 3 or len(array) == 0:
         raise DatasetError(f"video frames must be (T>=1, H, W, 3) uint8, got shape {array.shape}")
@@ -131,7 +131,7 @@ def iterate_video(path: Path | str, start: int = 0, fps: int = 0) -> Iterator[tu
                 # half a frame late, then backward to the key frame at or before `start`
                 container.seek(int((start + 0.5) / rate / base), stream=stream)
             for frame in container.decode(stream):
-                number = round(frame.pts * base * rate)
+                number = round(cast(int, frame.pts) * base * rate)
                 if number >= start:
                     yield number, frame.to_ndarray(format="rgb24")
     except (av.error.FFmpegError, IndexError) as error:
@@ -155,8 +155,8 @@ def read_frames(
             break
         if number != expected or image.shape != tuple(shape):
             raise DatasetError(
-                f"video {path}: expected frame {expected} of shape {tuple(shape)}, got frame {number} "
-                f"of shape {image.shape}; run `octoworld dataset check`"
+                f"video {path}: expected frame {expected} of shape {tuple(shape)}, got frame "
+                f"{number} of shape {image.shape}; run `octoworld dataset check`"
             )
         out[number - start] = image
         expected += 1

@@ -76,7 +76,7 @@ class DatasetWriter:
         if self.folder.exists():
             self._staging.discard()
             raise DatasetError(
-                f"{folder} exists already; use DatasetWriter.append, delete it, or choose another one"
+                f"{folder} exists already; use DatasetWriter.append, delete it, or choose another"
             )
         self.features: layout.Features = {}
         self.tasks: list[str] = []
