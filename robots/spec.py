@@ -32,6 +32,9 @@ class GeomSpec:
     """Sliding [-], torsional [m], rolling [m], as MuJoCo defines them."""
     contact_dim: int = 3
     """Contact dimensionality: 3 sliding, 4 + torsional, 6 + rolling."""
+    contact_time: float = 0.02
+    """Time constant in which a contact's penetration and slip die out [s]; at least two physics
+    steps. Shorter is stiffer."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import gymnasium
@@ -10,7 +10,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import ArrayLike, NDArray
 
-from octoworld.core.errors import ConfigError
+from octoworld.core.errors import ConfigError, UnknownNameError
 from octoworld.core.registry import BACKENDS, ROBOTS, TASKS
 from octoworld.core.rng import WorldRng
 from robots.control.modes import ControlConfig, control_mode
@@ -35,6 +35,7 @@ class TaskEnv(VecEnv):
         world: World,
         *,
         obs_mode: ObsMode = "state",
+        cameras: Sequence[str] | None = None,
         control: str | None = None,
         control_config: ControlConfig | None = None,
         terminate_on_success: bool = True,
@@ -49,6 +50,7 @@ class TaskEnv(VecEnv):
             task: The job, for as many worlds as `world` has.
             world: N copies of `task.scene()`.
             obs_mode: What is observed.
+            cameras: Cameras of `vision` observations; None is all of the task's.
             control: Name of the control mode; None is the task's own.
             control_config: Scales of the control mode; its period is set from the task's fps.
             terminate_on_success: False lets episodes run to the clock.
@@ -65,6 +67,10 @@ class TaskEnv(VecEnv):
         if task.num_worlds != world.num_worlds:
             raise ConfigError(f"task of {task.num_worlds} worlds in {world.num_worlds} worlds")
         self.task, self.world, self.obs_mode = task, world, obs_mode
+        self.cameras = tuple(task.cameras if cameras is None else cameras)
+        unknown = [name for name in self.cameras if name not in task.cameras]
+        if unknown:
+            raise UnknownNameError("camera", unknown[0], task.cameras)
         self.terminate_on_success = terminate_on_success
         self.image_size = image_size
         self.control = control_mode(
@@ -139,7 +145,7 @@ class TaskEnv(VecEnv):
             return np.concatenate([parts["observation.state"], parts["privileged"]], axis=1)
         images = {
             f"observation.images.{camera}": self.world.render(camera, rows, self.image_size)
-            for camera in self.task.cameras
+            for camera in self.cameras
         }
         return images | {"observation.state": parts["observation.state"]}
 
@@ -150,7 +156,7 @@ class TaskEnv(VecEnv):
         size: tuple[int, int] | None = None,
     ) -> NDArray[np.uint8]:
         """Images (n, H, W, 3) of the listed worlds; default: the task's first camera, 256 px."""
-        return self.world.render(camera or self.task.cameras[0], worlds, size or (256, 256))
+        return self.world.render(camera or self.cameras[0], worlds, size or (256, 256))
 
     def _space(self) -> gymnasium.Space:
         parts = self.task.observe(self.world)
@@ -162,7 +168,7 @@ class TaskEnv(VecEnv):
         cameras = {c.name: c for c in (*self.world.scene.cameras, *robot.cameras)}
         sizes = {
             name: self.image_size or (cameras[name].height, cameras[name].width)
-            for name in self.task.cameras
+            for name in self.cameras
         }
         images = {
             f"observation.images.{name}": box(0, 255, (*size, 3), np.uint8)

@@ -43,18 +43,22 @@ RANGES = (
     (-2.8973, 2.8973),
 )
 VELOCITY_LIMITS = (2.175, 2.175, 2.175, 2.175, 2.61, 2.61, 2.61)
-STIFFNESS = (4500.0, 4500.0, 3500.0, 3500.0, 2000.0, 2000.0, 2000.0)
 FORCE_LIMITS = (87.0, 87.0, 87.0, 87.0, 12.0, 12.0, 12.0)
 
-# Menagerie damps with kd = kp / 10: a pole at 10 rad/s, so that only 63 % of a step is done after
-# the 0.1 s of one control period. kd = kp / 24 is near critical for the proximal joints (about
-# 1.5 kg m^2 with the arm bent): 92-100 % of a 4 cm step in a period, overshoot below 4 %.
-DAMPING_TIME = 1 / 24
+# Menagerie's servos (kp 4500 / 4500 / 3500 / 3500 / 2000 / 2000 / 2000 N m/rad, kd = kp / 10) have
+# a pole at 10 rad/s: only 63 % of a step is done after one control period of 0.1 s. Here all joints
+# have one bandwidth, 35 rad/s at damping ratio 0.9: kp = I w^2, kd = 1.8 I w = kp / 19, with I the
+# diagonal of the mass matrix over the table (2.1 2.4 1.6 1.1 0.13 0.15 0.11 kg m^2). A 4 cm step is
+# 89-94 % done after 0.1 s; overshoot is under 8 %. Stiffer servos make grasped objects creep:
+# at a 5 ms physics step the implicit integration of kd then departs from the motion that the
+# contact solver assumed (7 mm instead of 1 mm per 3 cm carried, at Menagerie's stiffness).
+STIFFNESS = (2600.0, 2950.0, 1900.0, 1400.0, 160.0, 190.0, 130.0)
+DAMPING_TIME = 1.8 / 35
 
 # The hand: 0.08 m stroke, 70 N continuous (data sheet). Each finger has a servo of its own, tied by
 # an equality. Menagerie's tendon servo (100 N/m) is scaled up so that a 45 mm block feels 30 N.
 FINGER_STIFFNESS = 1300.0
-FINGER_DAMPING = 60.0
+FINGER_DAMPING = 24.0
 FINGER_FORCE = 70.0
 FINGER_STROKE = 0.04
 
@@ -203,6 +207,7 @@ def _hand() -> tuple[BodySpec, ...]:
         rgba=FINGER,
         friction=(2.0, 0.02, 0.0001),
         contact_dim=4,
+        contact_time=0.01,
     )
 
     def finger(side: str, quat: Quat, joint: str) -> BodySpec:

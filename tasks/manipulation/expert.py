@@ -40,6 +40,9 @@ class GraspConfig:
 class TabletopExpert(ABC):
     """Calls `rule` with the measured state and turns its wish into actions of `ee_delta_pos`."""
 
+    speed = 0.75
+    """Largest action component; demonstrations that are never clipped can be outdone."""
+
     def __init__(self, task: TabletopTask, grasp: GraspConfig | None = None) -> None:
         self.task, self.grasp = task, grasp or GraspConfig()
         self.step = ControlConfig().position_step
@@ -49,10 +52,11 @@ class TabletopExpert(ABC):
         """Wished tool shift (N, 3) [m], of any length, and gripper command (N,)."""
 
     def act(self, world: World) -> NDArray[np.float64]:
-        """Actions (N, 4) in [-1, 1]; a shift beyond one step keeps its direction."""
+        """Actions (N, 4) in [-1, 1]; a shift beyond `speed` keeps its direction."""
         shift, gripper = self.rule(self.task.measure(world))
         shift = shift / self.step
-        shift = shift / np.maximum(np.abs(shift).max(axis=1, keepdims=True), 1.0)
+        largest = np.abs(shift).max(axis=1, keepdims=True)
+        shift = shift * np.minimum(1.0, self.speed / np.maximum(largest, 1e-9))
         return np.concatenate([shift, gripper[:, None]], axis=1)
 
     def funnel(self, error: NDArray, bottom: NDArray | float, hover: float) -> NDArray:
@@ -151,6 +155,7 @@ class PushToZoneExpert(TabletopExpert):
     """Closed fingers behind the block as seen from the zone, then push along the line."""
 
     push_height = 0.02
+    push_step = 0.024
     clear_height = 0.06
     fingers = (0.010, 0.012)
 
@@ -169,10 +174,10 @@ class PushToZoneExpert(TabletopExpert):
         along = (offset * d).sum(axis=1)
         lateral = offset - along[:, None] * d
         sideways = np.linalg.norm(lateral, axis=1)
-        down = m.tool[:, 2] < self.push_height + 0.015
+        down = m.tool[:, 2] < self.push_height + 0.01
         pushing = down & (along < -(contact - 0.015)) & (along > -0.09) & (sideways < 0.015)
         # Push: up to the block's goal, steering the tool back onto the line.
-        advance = np.minimum(-along - contact + distance, 0.9 * self.step)
+        advance = np.minimum(-along - contact + distance, self.push_step)
         push = d * advance[:, None] - lateral * 1.2
         # Otherwise come to the staging point behind the block, over the block's top.
         stage = m.block[:, :2] - d * (contact + 0.014)[:, None]

@@ -16,6 +16,9 @@ WOOD_RGBA = (0.50, 0.36, 0.24, 1.0)
 DRAWER_RGBA = (0.82, 0.66, 0.46, 1.0)
 HANDLE_RGBA = (0.97, 0.97, 0.95, 1.0)
 
+SLIDING = (0.5, 0.005, 0.0001)
+"""Friction of wood on wood; with the pads' 2.0, at most 1 / 0.5, a push can never jam the block."""
+
 
 @dataclass(frozen=True)
 class TabletopSizes:
@@ -50,7 +53,15 @@ SIZES = TabletopSizes()
 
 def _block(sizes: TabletopSizes) -> BodySpec:
     half = sizes.block_half
-    box = GeomSpec("block", "box", (half,) * 3, rgba=(0.8, 0.1, 0.1, 1.0), contact_dim=4)
+    box = GeomSpec(
+        "block",
+        "box",
+        (half,) * 3,
+        rgba=(0.8, 0.1, 0.1, 1.0),
+        friction=SLIDING,
+        contact_dim=4,
+        contact_time=0.01,
+    )
     return BodySpec(
         "block",
         position=(0.5, 0.0, half),
@@ -137,14 +148,16 @@ def _cabinet(sizes: TabletopSizes) -> tuple[BodySpec, BodySpec]:
 
 
 FRONT_CAMERA = CameraSpec(
-    "front", position=(1.12, 0.0, 0.66), look_at=(0.505, 0.0, 0.03), fovy_deg=42.0
+    "front", position=(1.24, 0.0, 0.58), look_at=(0.47, 0.0, 0.075), fovy_deg=35.0
 )
 
 
 @cache
 def tabletop_scene(robot: str = "panda", sizes: TabletopSizes = SIZES) -> Scene:
     """Robot, table, block, zone, bin (right), cabinet with a drawer (left), seen from the front."""
-    table = GeomSpec("table", "box", (0.60, 0.70, 0.02), (0.40, 0.0, -0.02), rgba=TABLE_RGBA)
+    table = GeomSpec(
+        "table", "box", (0.60, 0.70, 0.02), (0.40, 0.0, -0.02), rgba=TABLE_RGBA, friction=SLIDING
+    )
     return Scene(
         name="tabletop",
         robots=(RobotPlacement(ROBOTS.get(robot)()),),
