@@ -1,0 +1,143 @@
+"""Post-training: LOOP (leave-one-out baseline, clipped ratio) anchored to the demonstrations.
+
+The environment is physics or imagination: nothing here can tell. Defaults follow World-Env
+(arXiv 2509.24948): eight episodes a start, the reflector's score at its stop as the return, no
+KL; with a small imitation anchor, a wider upper clip and groups without variance left out.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from octoworld.core.config import save_config
+from octoworld.core.errors import ConfigError
+from octoworld.data.episode import Episode
+from octoworld.rl import Anchor, Hook, TrainerConfig, train
+
+from .sft import SftConfig, build_dataset, sft_loss
+from .tiny import TinyPolicy
+
+
+@dataclass(frozen=True)
+class PosttrainConfig:
+    """What is trained, for how long, and how near it stays to the demonstrations."""
+
+    rl: TrainerConfig = field(
+        default_factory=lambda: TrainerConfig(
+            iterations=60, num_groups=16, max_groups=32, learning_rate=1e-4, discount=0.99
+        )
+    )
+    """The trainer's settings; `anchor_weight` there weighs the imitation loss."""
+    frozen: tuple[str, ...] = ("text", "stem")
+    """Parts that stay as they are, by the beginning of their weights' names; () trains all.
+    Eyes and ears see few new sights in post-training, and imagined images would mislead them."""
+    anchor_batch_size: int = 64
+    """Frames of demonstrations in each optimiser step."""
+    sft: SftConfig = field(default_factory=lambda: SftConfig(scale_weight=0.0))
+    """The imitation loss. Its scale term is off: it would narrow the noise that explores."""
+
+
+def posttrain(
+    policy: TinyPolicy,
+    env: Any,
+    demonstrations: Sequence[Episode],
+    config: PosttrainConfig,
+    folder: Path | str,
+    seed: int,
+    *,
+    hooks: Sequence[Hook] = (),
+) -> list[dict[str, float]]:
+    """Improve `policy` in place on rollouts in `env`; a killed run in `folder` goes on.
+
+    Args:
+        policy: after supervised fine-tuning; the same one again when a killed run goes on.
+        env: a VecEnv with autoreset off whose `num_envs` is a multiple of the group size.
+        demonstrations: what the policy was fine-tuned on; empty for no anchor.
+        config: settings.
+        folder: run folder; gets `config.yaml`, `metrics.jsonl`, `state.safetensors`,
+            `outcome.json` and, at the end, the best policy in `policy/`.
+        seed: starts, noise and batches are a function of it.
+        hooks: e.g. `octoworld.rl.Evaluate(..., select=True)`, `Tripwire`.
+
+    Returns:
+        The metric rows, one an iteration.
+
+    Raises:
+        ConfigError: sizes do not fit, or the likelihood ratio does not start at 1.
+    """
+    folder = Path(folder)
+    save_config(config, folder / "config.yaml")
+    anchor = demonstration_anchor(policy, demonstrations, config) if demonstrations else None
+    reference = copy.deepcopy(policy).eval() if config.rl.kl_weight > 0 else None
+    with frozen(policy, config.frozen):
+        history = train(
+            env,
+            policy,
+            config.rl,
+            folder,
+            seed=seed,
+            hooks=hooks,
+            anchor=anchor,
+            reference=reference,
+        )
+    policy.save_pretrained(folder / "policy")
+    return history
+
+
+def demonstration_anchor(
+    policy: TinyPolicy, demonstrations: Sequence[Episode], config: PosttrainConfig
+) -> Anchor:
+    """The imitation loss on random frames of the demonstrations."""
+    device = next(policy.parameters()).device
+    dataset = build_dataset(
+        demonstrations, policy.chunk_size, policy.config.cameras, config.sft.stop_at_success
+    ).to(device)
+
+    def anchor(generator: torch.Generator) -> torch.Tensor:
+        rows = torch.randint(len(dataset), (config.anchor_batch_size,), generator=generator)
+        return sft_loss(policy, dataset, rows.to(device), generator, config.sft)["loss"]
+
+    return anchor
+
+
+@contextmanager
+def frozen(policy: nn.Module, prefixes: Sequence[str]) -> Iterator[None]:
+    """Hold the parameters whose names begin with a prefix, for the length of the block.
+
+    Raises:
+        ConfigError: a prefix names nothing, or nothing is left to train.
+    """
+    names = [name for name, _ in policy.named_parameters()]
+    parts = sorted({name.split(".")[0] for name in names})
+    for prefix in prefixes:
+        if not any(_is_part(name, prefix) for name in names):
+            raise ConfigError(
+                f"frozen: the policy has no part {prefix!r}; it has {', '.join(parts)}"
+            )
+    held = [
+        parameter
+        for name, parameter in policy.named_parameters()
+        if parameter.requires_grad and any(_is_part(name, prefix) for prefix in prefixes)
+    ]
+    if len(held) == sum(p.requires_grad for p in policy.parameters()):
+        raise ConfigError(f"frozen: {', '.join(prefixes)} leaves nothing to train")
+    for parameter in held:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in held:
+            parameter.requires_grad_(True)
+
+
+def _is_part(name: str, prefix: str) -> bool:
+    # "text" is the part `text`, not `text_token`
+    return name == prefix or name.startswith(f"{prefix}.")
