@@ -35,3 +35,5 @@ class Scene:
     gravity: Vec3 = (0.0, 0.0, -9.81)
     background_rgb: tuple[float, float, float] = (0.35, 0.45, 0.55)
     """Colour of the sky, without a skybox texture (cheap to draw, easy to learn)."""
+    antialiasing: int = 4
+    """Samples a pixel: 4 shows movements smaller than a pixel, 0 draws about twice as fast."""

@@ -15,6 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 from octoworld.core.errors import ActionError, ConfigError
 from octoworld.core.rng import derive_seed
 
+from .arrays import as_numpy, map_arrays, merge_rows, present, stack_columns
+
 Mask = NDArray[np.bool_]
 
 
@@ -129,7 +131,8 @@ class VecEnv(VectorEnv):
         self.observation_space = batch_space(single_observation_space, num_envs)
         self.action_space = batch_space(single_action_space, num_envs)
         self.max_episode_length, self.fps = max_episode_length, fps
-        self.autoreset_mode, self.output, self.device = autoreset_mode, output, device
+        self.autoreset_mode, self.device = autoreset_mode, device
+        self.output: Literal["numpy", "torch"] = output
         self.metadata = {
             "autoreset_mode": autoreset_mode, "render_fps": fps, "render_modes": ["rgb_array"],
         }  # fmt: skip
@@ -176,7 +179,7 @@ class VecEnv(VectorEnv):
 
     def _observe_rows(self, mask: Mask) -> Any:
         """Rows (n, ...) of `_observe()` for the masked worlds; override where drawing is dear."""
-        return _map(lambda x: x[mask], self._observe())
+        return map_arrays(lambda x: x[mask], self._observe())
 
     def render_frames(
         self,
@@ -231,13 +234,13 @@ class VecEnv(VectorEnv):
         if not live.any():
             return self._held()
         evaluation, rewards, terminated = self._step(actions)
-        evaluation = {k: _numpy(v) for k, v in evaluation.items()}
+        evaluation = {k: as_numpy(v) for k, v in evaluation.items()}
         if self.is_physics:
             self.true_steps += int(live.sum())
             self.true_episodes += int((live & (self.progress_buf == 0)).sum())
         self.progress_buf += live
-        rewards = _numpy(rewards).astype(np.float32)
-        terminated = _numpy(terminated).astype(bool)
+        rewards = as_numpy(rewards).astype(np.float32)
+        terminated = as_numpy(terminated).astype(bool)
         if not everyone:
             rewards = np.where(live, rewards, np.float32(0))
             terminated = np.where(live, terminated, self._terminated)
@@ -271,7 +274,7 @@ class VecEnv(VectorEnv):
             self._out(rewards),
             self._out(terminated),
             self._out(truncated),
-            (infos if self.output == "numpy" else _map(self._out, infos)),
+            (infos if self.output == "numpy" else map_arrays(self._out, infos)),
         )
 
     def step_chunk(self, actions: Any) -> ChunkResult:
@@ -285,7 +288,7 @@ class VecEnv(VectorEnv):
         """
         if self.autoreset_mode != AutoresetMode.DISABLED:
             raise ConfigError("step_chunk needs autoreset_mode=AutoresetMode.DISABLED")
-        actions = _numpy(actions)
+        actions = as_numpy(actions)
         expected = (self.num_envs, *self._action_shape)
         if (
             actions.ndim != len(expected) + 1
@@ -302,15 +305,15 @@ class VecEnv(VectorEnv):
             steps.append(self.step(actions[:, k]))
         observations, rewards, terminated, truncated, infos = zip(*steps, strict=True)
         return ChunkResult(
-            obs=observations[-1], observations=list(observations), rewards=_columns(rewards),
-            terminated=_columns(terminated), truncated=_columns(truncated),
+            obs=observations[-1], observations=list(observations), rewards=stack_columns(rewards),
+            terminated=stack_columns(terminated), truncated=stack_columns(truncated),
             alive=self._out(np.stack(alive, axis=1)), infos=list(infos),
         )  # fmt: skip
 
     def reset_idx(self, env_ids: ArrayLike) -> None:
         """Start new episodes in the listed worlds (Isaac Gym); `obs_buf` holds what they see."""
         mask = np.zeros(self.num_envs, bool)
-        mask[_numpy(env_ids)] = True
+        mask[as_numpy(env_ids)] = True
         self.reset(options={"reset_mask": mask})
 
     def render(self) -> tuple[NDArray[np.uint8], ...]:
@@ -362,7 +365,7 @@ class VecEnv(VectorEnv):
         self._episodes[mask] = -1
 
     def _check_mask(self, mask: Any) -> Mask:
-        mask = _numpy(mask)
+        mask = as_numpy(mask)
         if mask.shape != (self.num_envs,) or mask.dtype != bool or not mask.any():
             raise ConfigError(
                 f"reset_mask of shape {mask.shape}, {mask.dtype}: expected ({self.num_envs},) "
@@ -371,7 +374,7 @@ class VecEnv(VectorEnv):
         return mask
 
     def _check_actions(self, actions: Any) -> NDArray[np.float32]:
-        actions = np.asarray(_numpy(actions), np.float32)
+        actions = np.asarray(as_numpy(actions), np.float32)
         expected = (self.num_envs, *self._action_shape)
         if actions.shape != expected:
             raise ActionError(f"actions of shape {actions.shape}, expected {expected}")
@@ -383,57 +386,14 @@ class VecEnv(VectorEnv):
 
     def _held(self) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         self.rew_buf = np.zeros(self.num_envs, np.float32)
-        infos = self.extras if self.output == "numpy" else _map(self._out, self.extras)
+        infos = self.extras if self.output == "numpy" else map_arrays(self._out, self.extras)
         return (
             self.obs_buf, self._out(self.rew_buf), self._out(self._terminated),
             self._out(self.timeout_buf), infos,
         )  # fmt: skip
 
     def _out(self, value: Any) -> Any:
-        """Arrays as the caller asked for them; no copy on the CPU."""
-        if isinstance(value, Mapping):
-            return {k: self._out(v) for k, v in value.items()}
-        if self.output == "numpy":
-            return _numpy(value)
-        if isinstance(value, np.ndarray) and value.dtype != object:
-            import torch
-
-            return torch.from_numpy(value if value.flags.writeable else value.copy())
-        return value
+        return present(value, self.output)
 
     def _merge(self, old: Any, rows: Any, mask: Mask) -> Any:
-        """A copy of `old` with `rows` (n, ...) in the masked worlds."""
-        if isinstance(old, Mapping):
-            return {k: self._merge(v, rows[k], mask) for k, v in old.items()}
-        rows = self._out(rows)
-        if self.output == "numpy":
-            new = old.copy()
-            new[mask] = rows
-        else:
-            import torch
-
-            new = old.clone()
-            new[torch.from_numpy(mask.copy())] = rows.to(new.device)
-        return new
-
-
-def _numpy(value: Any) -> Any:
-    """A torch tensor as numpy (sharing memory on the CPU); anything else as an array."""
-    if hasattr(value, "detach"):
-        value = value.detach().cpu().numpy()
-    return np.asarray(value)
-
-
-def _map(function: Any, value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {k: _map(function, v) for k, v in value.items()}
-    return function(value)
-
-
-def _columns(values: Sequence[Any]) -> Any:
-    """K arrays (N,) as one (N, K)."""
-    if hasattr(values[0], "detach"):
-        import torch
-
-        return torch.stack(list(values), dim=1)
-    return np.stack(values, axis=1)
+        return merge_rows(old, self._out(rows), mask)

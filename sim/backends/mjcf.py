@@ -91,6 +91,9 @@ def _document(scene: Scene) -> ElementTree.Element:
         offwidth=max([640, *(c.width for c in cameras)]),
         offheight=max([480, *(c.height for c in cameras)]),
     )  # fmt: skip
+    # coarse round shapes: software rendering of small images spends its time on vertices
+    _sub(visual, "quality", numslices=14, numstacks=8, shadowsize=0,
+         offsamples=scene.antialiasing)  # fmt: skip
     _sub(visual, "headlight", ambient=(0.35,) * 3, diffuse=(0.1,) * 3, specular=(0.0,) * 3)
     _sub(visual, "map", znear=0.005, zfar=50.0)
     asset = _sub(root, "asset")
@@ -198,6 +201,8 @@ def _geom(parent: ElementTree.Element, geom: GeomSpec, prefix: str, density: flo
     }  # fmt: skip
     if not geom.collides:
         attributes |= {"contype": 0, "conaffinity": 0}
+    if geom.contact_time != GeomSpec.contact_time:
+        attributes["solref"] = (geom.contact_time, 1.0)
     attributes["group"] = 0 if geom.visible else HIDDEN_GROUP
     if density is not None and geom.collides:
         attributes["density"] = density

@@ -14,13 +14,14 @@ import numpy as np
 from mujoco.batch import Batch
 from numpy.typing import ArrayLike, NDArray
 
-from octoworld.core.errors import ConfigError, UnknownNameError
+from octoworld.core.errors import ConfigError
 from octoworld.core.registry import register_backend
 from robots.rotations import quat_multiply
 
 from ..scene import Scene
 from ..world import Mask, Snapshot
 from .mjcf import scene_xml, with_contact_sensors
+from .names import Names
 from .offscreen import Offscreen
 
 _DIVERGENCE = [
@@ -71,7 +72,7 @@ class MujocoWorld:
         self._rgba = np.repeat(self.model.geom_rgba[None], num_worlds, axis=0)
         self._offscreen: Offscreen | None = None
         self._contact_pairs: list[tuple[str, str]] = []
-        self._indices: dict[tuple, Any] = {}
+        self._names = Names(self.model)
         self._bind(Batch(self.model, num_worlds, self.num_threads))
         self.reset()
 
@@ -134,7 +135,7 @@ class MujocoWorld:
 
     def pose(self, body: str) -> NDArray:
         """World pose of a body or site, (N, 7) [m, quat_wxyz]."""
-        is_site, index = self._frame(body)
+        is_site, index = self._names.frame(body)
         if not is_site:
             return np.concatenate([self._xpos[:, index], self._xquat[:, index]], axis=1)
         parent = self._xquat[:, self.model.site_bodyid[index]]
@@ -143,7 +144,7 @@ class MujocoWorld:
 
     def velocity(self, body: str) -> NDArray:
         """World linear and angular velocity at a body's or site's origin, (N, 6) [m/s, rad/s]."""
-        is_site, index = self._frame(body)
+        is_site, index = self._names.frame(body)
         owner = int(self.model.site_bodyid[index]) if is_site else index
         point = self._site_xpos[:, index] if is_site else self._xpos[:, index]
         # cvel is (angular, linear) at the centre of mass of the body's kinematic tree
@@ -153,11 +154,11 @@ class MujocoWorld:
 
     def joint_position(self, *joints: str) -> NDArray:
         """(N, len(joints)) [rad] or [m]."""
-        return self._qpos[:, self._joints(joints)[0]]
+        return self._qpos[:, self._names.joints(joints)[0]]
 
     def joint_velocity(self, *joints: str) -> NDArray:
         """(N, len(joints)) [rad/s] or [m/s]."""
-        return self._qvel[:, self._joints(joints)[1]]
+        return self._qvel[:, self._names.joints(joints)[1]]
 
     def contacts(self, a: str, b: str) -> NDArray[np.bool_]:
         """Whether `a` touches `b` (body trees, or geoms such as a table top), (N,) bool.
@@ -171,7 +172,7 @@ class MujocoWorld:
 
     def color(self, geom: str) -> NDArray:
         """(N, 4) in [0, 1]."""
-        return self._rgba[:, self._id("geom", geom)].copy()
+        return self._rgba[:, self._names.index("geom", geom)].copy()
 
     # -- writes ----------------------------------------------------------------------------------
 
@@ -181,7 +182,7 @@ class MujocoWorld:
         Raises:
             ConfigError: the body is neither free nor a movable base, or a quaternion is 0.
         """
-        index = self._id("body", body)
+        index = self._names.index("body", body)
         where = slice(None) if mask is None else np.asarray(mask, bool)
         pose = np.asarray(pose, float)
         length = np.linalg.norm(pose[..., 3:], axis=-1, keepdims=True)
@@ -205,7 +206,7 @@ class MujocoWorld:
     ) -> None:
         """Set joint positions (n, len(joints)), speed 0, and the targets of their servos."""
         where = slice(None) if mask is None else np.flatnonzero(mask)
-        qpos, qvel = self._joints(joints)
+        qpos, qvel = self._names.joints(joints)
         value = np.asarray(value, float)
         count = self.num_worlds if mask is None else len(where)  # type: ignore[arg-type]
         value = np.broadcast_to(value, (count, len(joints)))
@@ -219,7 +220,7 @@ class MujocoWorld:
     def set_color(self, geom: str, rgba: ArrayLike, mask: Mask | None = None) -> None:
         """Colour of a geom per world, (n, 4) in [0, 1]."""
         where = slice(None) if mask is None else np.asarray(mask, bool)
-        self._rgba[where, self._id("geom", geom)] = rgba
+        self._rgba[where, self._names.index("geom", geom)] = rgba
 
     # -- images ----------------------------------------------------------------------------------
 
@@ -231,7 +232,7 @@ class MujocoWorld:
         Raises:
             RenderError: no off-screen OpenGL, or the size is too large.
         """
-        index = self._id("camera", camera)
+        index = self._names.index("camera", camera)
         if size is None:
             width, height = self.model.cam_resolution[index]
             size = (int(height), int(width))
@@ -280,7 +281,7 @@ class MujocoWorld:
         if self._offscreen is not None:
             self._offscreen.close()
 
-    # -- names -----------------------------------------------------------------------------------
+    # -- inside ----------------------------------------------------------------------------------
 
     def _ids(self, mask: Mask | None) -> NDArray[np.int32] | None:
         if mask is None:
@@ -291,38 +292,6 @@ class MujocoWorld:
                 f"mask of shape {mask.shape}, {mask.dtype}: expected ({self.num_worlds},) bool"
             )
         return np.flatnonzero(mask).astype(np.int32)
-
-    def _id(self, kind: str, name: str) -> int:
-        key = (kind, name)
-        if key not in self._indices:
-            object_type = getattr(mujoco.mjtObj, f"mjOBJ_{kind.upper()}")
-            index = mujoco.mj_name2id(self.model, object_type, name)
-            if index < 0:
-                raise UnknownNameError(kind, name, self._names(kind))
-            self._indices[key] = index
-        return self._indices[key]
-
-    def _names(self, kind: str) -> list[str]:
-        view = getattr(self.model, kind)
-        count = getattr(self.model, {"joint": "njnt", "camera": "ncam"}.get(kind, f"n{kind}"))
-        return [view(i).name for i in range(count)]
-
-    def _frame(self, name: str) -> tuple[bool, int]:
-        key = ("frame", name)
-        if key not in self._indices:
-            bodies, sites = self._names("body"), self._names("site")
-            if name not in bodies and name not in sites:
-                raise UnknownNameError("body or site", name, [*bodies, *sites])
-            is_site = name not in bodies
-            self._indices[key] = (is_site, self._id("site" if is_site else "body", name))
-        return self._indices[key]
-
-    def _joints(self, names: tuple[str, ...]) -> tuple[NDArray, NDArray]:
-        key = ("joints", names)
-        if key not in self._indices:
-            ids = [self._id("joint", n) for n in names]
-            self._indices[key] = (self.model.jnt_qposadr[ids], self.model.jnt_dofadr[ids])
-        return self._indices[key]
 
     def _add_contact_pair(self, a: str, b: str) -> None:
         pairs = [*self._contact_pairs, (a, b)]

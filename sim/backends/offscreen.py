@@ -9,6 +9,7 @@ import atexit
 import importlib
 import os
 import platform
+import sys
 import weakref
 from typing import Any
 
@@ -50,15 +51,26 @@ def make_gl_context(width: int, height: int) -> tuple[str, Any]:
                 module = importlib.import_module("mujoco.rendering.classic.gl_context")
             context = module.GLContext(width, height)
             context.make_current()
+            if name == "osmesa":  # MuJoCo's own loader of OpenGL functions reads it too
+                os.environ["MUJOCO_GL"] = name
             return name, context
         except Exception as error:  # each library fails in its own way; all are reported below
             failures.append(f"{name}: {type(error).__name__}: {str(error).strip()[:200]}")
-            if chosen is None:  # a failed attempt must not decide for the next one
-                os.environ.pop("PYOPENGL_PLATFORM", None)
+            if chosen is None:
+                _forget(name)
     raise RenderError(
         f"no off-screen OpenGL could be started ({'; '.join(failures)}). "
         f"On Debian or Ubuntu: {INSTALL_HINT}. Or set MUJOCO_GL to egl, osmesa or glfw."
     )
+
+
+def _forget(name: str) -> None:
+    """Undo the choice that PyOpenGL makes for good on import, so that another can follow."""
+    os.environ.pop("PYOPENGL_PLATFORM", None)
+    for module in [m for m in sys.modules if m.split(".")[0] == "OpenGL"]:
+        del sys.modules[module]
+    for module in [m for m in sys.modules if m.startswith(f"mujoco.{name}")]:
+        del sys.modules[module]
 
 
 class _Target:

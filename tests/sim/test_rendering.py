@@ -3,6 +3,7 @@
 import gc
 import subprocess
 import sys
+from ctypes.util import find_library
 
 import numpy as np
 import pytest
@@ -124,16 +125,22 @@ except RenderError as error:
 """
 
 
-def run(gl):
-    env = {"MUJOCO_GL": gl, "PATH": "/usr/bin:/bin", "MUJOCO_EGL_DEVICE_ID": "99"}
+def run(**env):
+    env |= {"PATH": "/usr/bin:/bin", "MUJOCO_EGL_DEVICE_ID": "99"}  # there is no such device
     return subprocess.run(
         [sys.executable, "-c", CODE], env=env, capture_output=True, text=True, timeout=120
     )
 
 
 def test_without_opengl_physics_runs_and_images_say_what_to_install():
-    result = run("egl")  # there is no such EGL device
+    result = run(MUJOCO_GL="egl")
     assert "apt-get install libegl1 libgl1 libosmesa6" in result.stdout, result.stderr
+
+
+@pytest.mark.skipif(find_library("OSMesa") is None, reason="libosmesa6 is not installed")
+def test_osmesa_follows_where_egl_fails():
+    result = run()
+    assert "(2, 64, 64, 3)" in result.stdout, result.stdout + result.stderr
 
 
 def test_no_noise_at_exit():
