@@ -292,7 +292,7 @@ class Dataset:
         videos = [k for k, f in self.features.items() if f["dtype"] == "video"]
         episodes = []
         try:
-            for row in self.episode_rows():
+            for index, row in enumerate(self.episode_rows()):
                 place = {k: row[f"data/{k}"] for k in ("chunk_index", "file_index")}
                 files = {}
                 for key in videos:
@@ -301,7 +301,7 @@ class Dataset:
                     files[key] = (path, row[f"videos/{key}/from_timestamp"])
                 episodes.append(
                     EpisodeMeta(
-                        index=row["episode_index"],
+                        index=index,
                         length=row["length"],
                         instruction=row["tasks"][0],
                         info=json.loads(row.get("octoworld/info") or "{}"),

@@ -207,7 +207,7 @@ class DatasetWriter:
         if not self.features:
             self.features = found
             self._columns_2d = [k for k, v in episode.columns.items() if v.shape[1:] == (1,)]
-        for key in self.features.keys() | found.keys():
+        for key in dict.fromkeys([*self.features, *found]):
             old, new = (
                 {k: f.get(key, {}).get(k) for k in ("dtype", "shape")}
                 for f in (self.features, found)

@@ -179,10 +179,15 @@ FILE_DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda r: (r / DATA).write_bytes((r / DATA).read_bytes()[:2000]),
         "parquet: .* is damaged",
     ),
-} | {
-    name: (lambda r, path=path, change=change: edit_rows(r / path, change), message)
-    for name, (path, change, message) in TABLE_DAMAGES.items()
 }
+
+
+def plant_in_table(name: str) -> tuple[Callable[[Path], object], str]:
+    path, change, message = TABLE_DAMAGES[name]
+    return lambda root: edit_rows(root / path, change), message
+
+
+FILE_DAMAGES |= {name: plant_in_table(name) for name in TABLE_DAMAGES}
 
 
 def test_sound_data_pass(sound, capsys):

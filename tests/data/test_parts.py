@@ -1,4 +1,4 @@
-"""Statistics against numpy, videos against their frames, split manifests, windows of a FrameStore."""
+"""Statistics against numpy, videos against their frames, split manifests, training windows."""
 
 import json
 
