@@ -1,1 +1,1 @@
-"""The floor of the suite: registry, config, random streams, files, errors. Imports nothing of ours."""
+"""The floor: registry, config, random streams, files, errors. Imports nothing of ours."""

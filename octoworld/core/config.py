@@ -94,8 +94,12 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
             pairs = ((args[0], v) for v in value)
         return origin(_convert(a, v, f"{where}[{i}]") for i, (a, v) in enumerate(pairs))
     if origin is dict:
+        if not isinstance(value, dict):
+            raise ConfigError(f"{where}: expected a mapping, got {value!r}")
         return {k: _convert(args[1], v, f"{where}.{k}") for k, v in value.items()}
     if hint is Path:
+        if not isinstance(value, str | Path):
+            raise ConfigError(f"{where}: expected a path, got {value!r}")
         return Path(value)
     if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)

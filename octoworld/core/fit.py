@@ -69,6 +69,7 @@ def fit(
         model: trained in place; at the end it holds the averaged weights if `ema_decay > 0`.
         loss_fn: returns named scalar tensors, among them `loss`. All randomness must come from
             the generator it is given.
+        config: steps, rates, and how often to log and save.
         folder: where `state.safetensors` (weights, optimiser, step) and `metrics.jsonl` go. An
             unfinished state there is resumed.
         seed: root of the run's random streams.
@@ -152,8 +153,6 @@ def _restore(
     optimizer: torch.optim.Optimizer,
     ema: dict[str, torch.Tensor],
 ) -> int:
-    import torch
-
     tensors = load_tensors(path)
     weights = {k[6:]: v for k, v in tensors.items() if k.startswith("model/")}
     try:

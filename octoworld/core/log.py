@@ -1,4 +1,4 @@
-"""Metrics: one JSON line and one TensorBoard row per record, and one progress line on a terminal."""
+"""Metrics: a JSON line and a TensorBoard row per record; one progress line on a terminal."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ class MetricsLog:
             self._board.add_scalar(name, float(value), step)
 
     def close(self) -> None:
+        """Write what is left and close both files."""
         self._file.close()
         self._board.close()
 
@@ -78,7 +79,10 @@ class Progress:
         sys.stderr.flush()
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
     ) -> None:
         if self._live:
             sys.stderr.write("\r\x1b[K")

@@ -69,10 +69,14 @@ class Registry(Generic[T]):
 
     def _discover(self) -> None:
         if not self._discovered:
-            self._discovered = True
-            for module in self._modules:
-                importlib.import_module(module)
-            load_plugins()
+            self._discovered = True  # before the imports, which may look names up themselves
+            try:
+                for module in self._modules:
+                    importlib.import_module(module)
+                load_plugins()
+            except BaseException:
+                self._discovered = False  # the next look-up fails with the cause, not the symptom
+                raise
 
 
 def _origin(member: object) -> str:

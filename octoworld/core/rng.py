@@ -21,14 +21,14 @@ def derive_seed(seed: int, *path: int | str) -> int:
 
 
 def torch_generator(seed: int, *path: int | str, device: str = "cpu") -> torch.Generator:
-    """A torch generator for the stream at `path`: resuming at a step needs only the step's number."""
+    """A torch generator for the stream at `path`; to resume at a step needs only its number."""
     import torch
 
     return torch.Generator(device=device).manual_seed(derive_seed(seed, *path))
 
 
 class WorldRng:
-    """N independent generators, one a world, so that a world's draws never depend on its neighbours.
+    """N independent generators, one a world: a world's draws never depend on its neighbours.
 
     A world's start state is a function of its seed alone: `seed(mask, seeds)` then draw.
     """
@@ -38,6 +38,7 @@ class WorldRng:
 
     @property
     def num_worlds(self) -> int:
+        """N."""
         return len(self._generators)
 
     def seed(self, mask: NDArray[np.bool_], seeds: ArrayLike) -> None:
@@ -60,9 +61,7 @@ class WorldRng:
 
     def normal(self, mask: NDArray[np.bool_], shape: tuple[int, ...] = ()) -> NDArray[np.float64]:
         """Standard normal draws for each masked world: (n, *shape)."""
-        return np.stack(
-            [self._generators[i].standard_normal(shape) for i in np.flatnonzero(mask)]
-        )
+        return np.stack([self._generators[i].standard_normal(shape) for i in np.flatnonzero(mask)])
 
     def integers(
         self, mask: NDArray[np.bool_], high: int, shape: tuple[int, ...] = ()
@@ -77,7 +76,7 @@ class WorldRng:
 
     def state(self) -> list[dict]:
         """The generators' states, for snapshots."""
-        return [g.bit_generator.state for g in self._generators]
+        return [dict(g.bit_generator.state) for g in self._generators]
 
     def set_state(self, state: list[dict]) -> None:
         """Undo everything since `state()`."""
