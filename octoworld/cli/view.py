@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -19,6 +19,8 @@ class ViewArgs:
     """First port to try; when it is taken, the next free one is used."""
     host: str = "127.0.0.1"
     """Address to listen on; 0.0.0.0 also lets other machines in."""
+    theme: Literal["dark", "light"] = "dark"
+    """Colours of the page in the browser."""
     page: Path | None = None
     """Write a static page of pictures and films to this folder and do not serve."""
     episodes: int = 3
@@ -35,5 +37,5 @@ def main(argv: list[str]) -> int:
         return 0
     from octoworld.viewer.app import serve
 
-    serve(args.run, port=args.port, host=args.host)
+    serve(args.run, port=args.port, host=args.host, theme=args.theme)
     return 0

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import html
 import io
 import threading
 import time
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import viser
 from numpy.typing import NDArray
 
+from octoworld.core.errors import DatasetError
 from octoworld.data.episode import Episode
 
-from .frames import PAPER, captioned_row, difference
+from .frames import captioned_row, difference
 from .plots import Curve, add_plot, plot_data, reflector_curves, reward_curves
 from .recording import (
     SIM_STATE,
@@ -24,17 +25,18 @@ from .recording import (
     imagined_images,
     missing,
     open_recording,
-    results_table,
     true_images,
 )
 from .stage import Stage
 from .summaries import episode_labels
+from .tables import results_html
+from .training import TrainingTab, read_curves
 
 SPEEDS = {"1/4x": 0.25, "1/2x": 0.5, "1x": 1.0, "2x": 2.0, "4x": 4.0}
 CONTROL_WIDTH, SIGNAL_WIDTH = 350, 612
 """Widths of the docked panels: controls at the left, cameras and plots at the right [px]."""
-TILE_ROW_WIDTH = 576
-"""Most that a row of camera tiles is enlarged to [px]."""
+PAIRED_TILE, LONE_TILE = 192, 128
+"""Width that a camera tile is enlarged to, with and without an imagined one beside it [px]."""
 
 
 class ViewerApp:
@@ -52,7 +54,7 @@ class ViewerApp:
         with contextlib.redirect_stdout(io.StringIO()):  # viser's own banner
             self.server = viser.ViserServer(host=host, port=port, label="octoworld", verbose=False)
         self.host = host
-        self.stage = Stage(self.server)
+        self.stage = Stage(self.server, theme)
         self.episode: Episode
         self.images: dict[str, NDArray[np.uint8]] = {}
         """What each camera's panel shows now, (H, W, 3)."""
@@ -158,7 +160,6 @@ class ViewerApp:
         dark = self.theme == "dark"
         gui.configure_theme(dark_mode=dark, show_logo=False, show_share_button=False)
         gui.set_panel_label("octoworld")
-        self.server.scene.set_background_image(np.full((2, 2, 3), PAPER[self.theme], np.uint8))
         gui.main_panel.dock_left()
         gui.main_panel.set_width(CONTROL_WIDTH)
         self.dataset_choice = gui.add_dropdown("Data set", names, initial_value=names[0])
@@ -171,7 +172,7 @@ class ViewerApp:
             self.play_button = gui.add_button("Play", icon=viser.Icon.PLAYER_PLAY)
             self.step_buttons = gui.add_button_group("Go", ("|<", "<", ">", ">|"))
             self.speed = gui.add_dropdown("Speed", tuple(SPEEDS), initial_value="1x")
-            gui.add_markdown("Keys: space plays, arrow keys step, home and end jump.")
+            gui.add_markdown("Keys: space plays, J and L step, home and end jump.")
         self.missing_text = gui.add_markdown("")
         if self.recording.results is not None:
             with gui.add_folder("Results"):
@@ -181,6 +182,10 @@ class ViewerApp:
                 gui.add_markdown(f"```yaml\n{self.recording.config_text}\n```")
         self._side = gui.add_panel()
         self._camera_tab = self._side.add_tab("Cameras and signals", viser.Icon.VIDEO)
+        curves = read_curves(self.recording.folder)
+        if curves:
+            with self._side.add_tab("Training", viser.Icon.CHART_LINE):
+                self.training = TrainingTab(gui, curves)
         self._side.dock_right()
         self._side.set_width(SIGNAL_WIDTH)
         self._bind()
@@ -194,8 +199,9 @@ class ViewerApp:
         self.step_buttons.on_click(lambda _: self.move(jumps[self.step_buttons.value]))
         command = self.server.gui.add_command
         command("Play or pause", hotkey="space").on_trigger(lambda _: self.toggle())
-        command("Step forward", hotkey="arrowright").on_trigger(lambda _: self.move(1))
-        command("Step back", hotkey="arrowleft").on_trigger(lambda _: self.move(-1))
+        # the arrow keys and WASD move the camera already
+        command("Step forward", hotkey="L").on_trigger(lambda _: self.move(1))
+        command("Step back", hotkey="J").on_trigger(lambda _: self.move(-1))
         command("First step", hotkey="home").on_trigger(lambda _: self.move(-(10**9)))
         command("Last step", hotkey="end").on_trigger(lambda _: self.move(10**9))
 
@@ -207,8 +213,12 @@ class ViewerApp:
     def _episode_chosen(self) -> None:
         with self._lock:
             index = self._labels.index(self.episode_choice.value)
-            if index != self.index:
+            if index == self.index:
+                return
+            try:
                 self.open_episode(index)
+            except DatasetError as error:  # one damaged file must not end the session
+                self._warn(str(error))
 
     def _build_panels(self) -> None:
         for handle in [*self._panels.values(), *(plot for plot, _ in self._plots)]:
@@ -240,7 +250,7 @@ class ViewerApp:
         if true is not None and imagined is not None and true.shape == imagined.shape:
             tiles.append(difference(true[step], imagined[step]))
             captions.append("difference x2")
-        scale = max(1, TILE_ROW_WIDTH // (max(len(tiles), 2) * tiles[0].shape[1]))
+        scale = max(1, (PAIRED_TILE if len(tiles) > 1 else LONE_TILE) // tiles[0].shape[1])
         return captioned_row(tiles, captions, scale, self.theme)
 
     def _show_physics(self, row: NDArray[np.float64]) -> None:
@@ -250,8 +260,11 @@ class ViewerApp:
         if misfit is None:
             self.stage.show(row)
         else:
-            self.missing_text.content = f"- {misfit}: no 3D replay"
-            self.missing_text.visible = True
+            self._warn(f"{misfit}: no 3D replay")
+
+    def _warn(self, text: str) -> None:
+        self.missing_text.content = f"- {text}"
+        self.missing_text.visible = True
 
     def _play(self) -> None:
         """The player's thread: one step every 1 / (fps * speed) seconds, without drift."""
@@ -271,25 +284,12 @@ class ViewerApp:
             time.sleep(max(0.0, due - time.monotonic()))
 
 
-def results_html(results: object) -> str:
-    """The table of results.json as HTML that takes its colours from the page."""
-    header, rows = results_table(results)
-    title = results.get("title", "") if isinstance(results, dict) else ""
-    cell = "padding:3px 8px;border-bottom:1px solid rgba(139,144,154,.3);text-align:left"
-    head = "".join(f'<th style="{cell}">{html.escape(name)}</th>' for name in header)
-    body = "".join(
-        "<tr>" + "".join(f'<td style="{cell}">{html.escape(v)}</td>' for v in row) + "</tr>"
-        for row in rows
-    )
-    caption = f'<div style="padding:4px 8px">{html.escape(str(title))}</div>' if title else ""
-    return (
-        f'<div style="overflow-x:auto;font-size:12.5px">{caption}'
-        f'<table style="border-collapse:collapse;width:100%"><tr>{head}</tr>{body}</table></div>'
-    )
-
-
 def serve(
-    run: Path | str, port: int = 8080, host: str = "127.0.0.1", block: bool = True
+    run: Path | str,
+    port: int = 8080,
+    host: str = "127.0.0.1",
+    block: bool = True,
+    theme: Literal["dark", "light"] = "dark",
 ) -> viser.ViserServer:
     """Open a run in the browser; prints the address.
 
@@ -298,12 +298,13 @@ def serve(
         port: first port to try; when it is taken, the next free one is used.
         host: address to listen on; 0.0.0.0 also lets other machines in.
         block: serve until Ctrl-C; otherwise return while it serves in the background.
+        theme: colours of the page.
 
     Raises:
         DatasetError: there is no recording at `run`.
     """
     recording = open_recording(run)
-    app = ViewerApp(recording, port=port, host=host)
+    app = ViewerApp(recording, port=port, host=host, theme=theme)
     taken = "" if app.server.get_port() == port else f" (port {port} is taken)"
     print(f"viewer of {recording.folder}: {app.url}{taken}", flush=True)
     if block:

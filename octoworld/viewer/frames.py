@@ -21,6 +21,8 @@ INK = {"dark": (208, 212, 220), "light": (60, 64, 72)}
 """Colour of captions by theme."""
 PAPER = {"dark": (36, 36, 36), "light": (255, 255, 255)}
 """Background by theme; the colours of the GUI's own panels."""
+SKY = {"dark": ((60, 68, 80), (24, 26, 30)), "light": ((214, 224, 236), (250, 250, 250))}
+"""Colours behind the 3D scene by theme, at the top and at the bottom."""
 
 
 def upscale(frames: Frames, scale: int) -> Frames:
@@ -68,6 +70,13 @@ def side_by_side(
     for tile in grown[1:]:
         row += [gap, tile]
     return np.concatenate(row, axis=2)
+
+
+def sky(theme: str, height: int = 128) -> Frames:
+    """The picture behind the 3D scene: a vertical gradient, (height, 2, 3)."""
+    top, bottom = (np.array(color, float) for color in SKY[theme])
+    blend = np.linspace(0, 1, height)[:, None, None]
+    return np.broadcast_to(top + blend * (bottom - top), (height, 2, 3)).astype(np.uint8)
 
 
 def captioned_row(

@@ -18,17 +18,16 @@ from .recording import (
     cameras,
     imagined_images,
     open_recording,
-    results_table,
     signal,
     true_images,
 )
+from .tables import results_html
 
 STYLE = """
 :root { color-scheme: light dark; --line: #8b909a55; }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 76rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.6rem; } h2 { margin-top: 2.5rem; } h3 { margin-bottom: .2rem; }
-table { border-collapse: collapse; } td, th { padding: .3rem .9rem; text-align: left;
-border-bottom: 1px solid var(--line); } .facts { opacity: .75; margin: 0 0 .5rem; }
+figure { margin: 0; } .facts { opacity: .75; margin: 0 0 .5rem; }
 .episode { display: flex; flex-wrap: wrap; gap: 1rem; align-items: flex-start; }
 img, video { max-width: 100%; border: 1px solid var(--line); image-rendering: pixelated; }
 """
@@ -49,7 +48,7 @@ def write_page(run: Path | str, out_dir: Path | str, *, episodes_per_dataset: in
     folder = Path(out_dir)
     parts = [f"<h1>{html.escape(recording.folder.absolute().name)}</h1>"]
     if recording.results is not None:
-        parts.append(_results(recording.results))
+        parts += ["<h2>Results</h2>", results_html(recording.results)]
     for name, dataset in recording.datasets.items():
         count = len(dataset)
         shown = min(count, episodes_per_dataset)
@@ -68,15 +67,6 @@ def write_page(run: Path | str, out_dir: Path | str, *, episodes_per_dataset: in
         + "\n</body></html>\n",
     )
     return path
-
-
-def _results(results: object) -> str:
-    header, rows = results_table(results)
-    title = str(results.get("title", "")) if isinstance(results, dict) else ""
-    lines = ["".join(f"<th>{html.escape(name)}</th>" for name in header)]
-    lines += ["".join(f"<td>{html.escape(v)}</td>" for v in row) for row in rows]
-    table = "\n".join(f"<tr>{line}</tr>" for line in lines)
-    return f"<h2>Results</h2>\n<p>{html.escape(title)}</p>\n<table>\n{table}\n</table>"
 
 
 def _episode(recording: Recording, name: str, index: int, folder: Path) -> list[str]:
@@ -99,7 +89,7 @@ def _episode(recording: Recording, name: str, index: int, folder: Path) -> list[
         write_mp4(folder / f"{stem}.mp4", film, episode.fps)
         order = "true, imagined, difference" if imagined is not None else "as recorded"
         parts.append(
-            f'<div class="episode"><figure><video src="{stem}.mp4" controls loop muted></video>'
+            f'<div class="episode"><figure><video src="{stem}.mp4" controls autoplay loop muted></video>'
             f"<figcaption>camera {html.escape(camera)}: {order}</figcaption></figure>"
             f'<img src="{stem}.png" alt="frames of {html.escape(stem)}"></div>'
         )

@@ -17,8 +17,14 @@ AXIS_INK = "#8b909a"
 """Grey that is legible on the dark and on the light theme."""
 GRID_INK = "rgba(139, 144, 154, 0.22)"
 CURSOR_INK = "#f59f00"
-HEIGHT = 190
+HEIGHT = 165
 """Height of a plot [px]."""
+AXIS: uplot.Axis = {
+    "stroke": AXIS_INK,
+    "grid": {"stroke": GRID_INK, "width": 1},
+    "ticks": {"stroke": GRID_INK, "width": 1},
+    "font": "11px sans-serif",
+}
 
 
 @dataclass(frozen=True)
@@ -89,12 +95,6 @@ def add_plot(
     series.append({"label": "now", "stroke": CURSOR_INK, "width": 1.5, "points": {"show": False}})
     low, high = value_range(curves)
     pad = 0.05 * (high - low)
-    axis: uplot.Axis = {
-        "stroke": AXIS_INK,
-        "grid": {"stroke": GRID_INK, "width": 1},
-        "ticks": {"stroke": GRID_INK, "width": 1},
-        "font": "11px sans-serif",
-    }
     return gui.add_uplot(
         data=plot_data(curves, step, fps),
         series=tuple(series),
@@ -103,7 +103,7 @@ def add_plot(
             "x": {"time": False, "range": (0.0, max(len(curves[0].values) - 1, 1) / fps)},
             "y": {"auto": False, "range": (low - pad, high + pad)},
         },
-        axes=(axis, axis),
+        axes=(AXIS, AXIS),
         legend={"show": True},
         height=HEIGHT,
     )

@@ -3,7 +3,7 @@
     RUN/
       config.yaml            the run's configuration (shown as text; optional)
       results.json           {"title": str, "rows": [{...}, ...]} (optional)
-      metrics.jsonl          training curves (optional)
+      **/metrics.jsonl       training curves (optional)
       scene.xml              self-contained MJCF of the world (optional)
       episodes/<name>/       LeRobot v3 data sets; one may hold a scene.xml of its own
 
@@ -164,34 +164,6 @@ def missing(episode: Episode, scene: Path | None) -> list[str]:
     if PROBABILITY not in episode.columns:
         lines.append("no column `reflector.probability`: no reflector plot")
     return lines
-
-
-def results_table(results: Any) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of text from results.json; other JSON is shown flat, as name and value."""
-    rows = results.get("rows") if isinstance(results, dict) else None
-    if isinstance(rows, list) and rows and all(isinstance(r, dict) for r in rows):
-        header = list(dict.fromkeys(key for row in rows for key in row))
-        return header, [[_text(row.get(key)) for key in header] for row in rows]
-    return ["name", "value"], [[name, _text(value)] for name, value in _flat("", results)]
-
-
-def _flat(prefix: str, value: Any) -> list[tuple[str, Any]]:
-    if isinstance(value, dict):
-        parts = [_flat(f"{prefix}.{k}" if prefix else str(k), v) for k, v in value.items()]
-        return [pair for part in parts for pair in part]
-    return [] if value is None else [(prefix, value)]
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.3g}"
-    if isinstance(value, list):
-        return "[" + ", ".join(_text(v) for v in value) + "]"
-    return str(value)
 
 
 def _read_results(path: Path) -> Any:

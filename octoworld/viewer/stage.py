@@ -13,6 +13,7 @@ import viser
 from mjviser import ViserMujocoScene
 from numpy.typing import NDArray
 
+from .frames import sky
 from .physics import PhysicsReplay
 
 VIEW_DIRECTION = np.array([1.0, -0.75, 0.65])
@@ -25,8 +26,9 @@ FIELD_OF_VIEW = np.radians(45.0)
 class Stage:
     """Shows one recorded world at a time."""
 
-    def __init__(self, server: viser.ViserServer) -> None:
-        self._server = server
+    def __init__(self, server: viser.ViserServer, theme: str) -> None:
+        self._server, self._theme = server, theme
+        self._clear()
         self._path: Path | None = None
         self._scene: ViserMujocoScene | None = None
         self.replay: PhysicsReplay | None = None
@@ -35,8 +37,7 @@ class Stage:
         """Load another scene, or empty the stage; raises DatasetError for a damaged file."""
         if scene_path == self._path:
             return
-        self._server.scene.reset()
-        self._server.scene.set_up_direction("+z")
+        self._clear()
         self._path, self._scene, self.replay = None, None, None
         if scene_path is None:
             return
@@ -51,6 +52,11 @@ class Stage:
         self._scene.rebuild_visual_handles()
         self._path = scene_path
         self._aim()
+
+    def _clear(self) -> None:
+        self._server.scene.reset()
+        self._server.scene.set_up_direction("+z")
+        self._server.scene.set_background_image(sky(self._theme), format="png")
 
     def show(self, row: NDArray[np.float64]) -> None:
         """Draw the world of one `sim_state` row."""
@@ -71,7 +77,7 @@ class Stage:
         else:
             low, high = model.stat.center - model.stat.extent, model.stat.center + model.stat.extent
         center, radius = (low + high) / 2, float(np.linalg.norm(high - low)) / 2
-        distance = 1.15 * radius / np.sin(FIELD_OF_VIEW / 2)
+        distance = 0.95 * radius / np.sin(FIELD_OF_VIEW / 2)
         eye = center + distance * VIEW_DIRECTION / np.linalg.norm(VIEW_DIRECTION)
         camera = self._server.initial_camera
         camera.position, camera.look_at, camera.fov = eye, center, FIELD_OF_VIEW

@@ -2,8 +2,10 @@
 
 # pyright: reportAttributeAccessIssue=false
 
+import shutil
 import socket
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -137,3 +139,28 @@ def test_a_taken_port_is_left_for_the_next_free_one(run_folder, capsys):
             assert f"port {port} is taken" in text
         finally:
             server.stop()
+
+
+def test_training_metric_is_chosen(run_folder, tmp_path):
+    (tmp_path / "episodes").symlink_to(run_folder / "episodes")
+    rows = [f'{{"step": {i}, "rl/kl": {i / 10}, "rl/reward": {i}}}' for i in range(4)]
+    (tmp_path / "metrics.jsonl").write_text("\n".join(rows))
+    app = ViewerApp(open_recording(tmp_path), port=18180)
+    try:
+        app.training.choice.value = "rl/reward"
+        assert np.array_equal(app.training.plot.data[1], [0, 1, 2, 3])
+    finally:
+        app.close()
+
+
+def test_a_damaged_episode_is_said_and_the_others_stay(run_folder, tmp_path):
+    copy = Path(shutil.copytree(run_folder, tmp_path / "copy"))
+    app = ViewerApp(open_recording(copy), port=18180)
+    try:
+        shutil.rmtree(copy / "episodes/after/videos")
+        app.episode_choice.value = app.episode_choice.options[1]
+        assert "is missing" in app.missing_text.content
+        app.dataset_choice.value = "before"
+        assert not app.missing_text.visible and app.images["front"].any()
+    finally:
+        app.close()

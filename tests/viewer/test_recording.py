@@ -1,6 +1,5 @@
 """Opening runs: what is found, what is said to be missing, what a wrong path is answered."""
 
-import json
 import shutil
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from octoworld.viewer.recording import (
     imagined_images,
     missing,
     open_recording,
-    results_table,
     true_images,
 )
 from octoworld.viewer.summaries import episode_labels
@@ -90,15 +88,3 @@ def test_damaged_results(run_folder, tmp_path):
     (tmp_path / "results.json").write_text('{"rows": [')
     with pytest.raises(DatasetError, match="is not JSON"):
         open_recording(tmp_path)
-
-
-def test_results_table():
-    header, rows = results_table({"rows": [{"name": "A", "before": 0.25}, {"name": "B", "n": 3}]})
-    assert header == ["name", "before", "n"]
-    assert rows == [["A", "0.25", "-"], ["B", "-", "3"]]
-
-
-def test_other_json_is_shown_flat():
-    header, rows = results_table(json.loads('{"after": {"PickUp": 0.5, "ok": true}, "seeds": [1]}'))
-    assert header == ["name", "value"]
-    assert rows == [["after.PickUp", "0.5"], ["after.ok", "yes"], ["seeds", "[1]"]]
