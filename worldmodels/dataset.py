@@ -109,9 +109,7 @@ class EpisodeDataset:
         """What the robot was told in this episode."""
         return self.episodes[episode].instruction
 
-    def windows(
-        self, episode: ArrayLike, time: ArrayLike, before: int, after: int
-    ) -> torch.Tensor:
+    def windows(self, episode: ArrayLike, time: ArrayLike, before: int, after: int) -> torch.Tensor:
         """Row numbers (B, before+1+after) around `time`; times before the first repeat it.
 
         Raises:

@@ -71,7 +71,7 @@ class WorldModel(Protocol):
         generator: torch.Generator,
         decode: Decode = "all",
     ) -> tuple[Any, Imagined]:
-        """Apply `actions` (B, K, A), K <= max_chunk; returns the longer history and what is seen."""
+        """Apply `actions` (B, K, A), K <= max_chunk: the longer history, and what is seen."""
         ...
 
     def decode(self, latents: torch.Tensor) -> dict[str, torch.Tensor]:

@@ -142,7 +142,8 @@ class FrameAutoencoder(ModelMixin, ConfigMixin):
         self.register_buffer("background", torch.full((num_cameras, 3, size, size), 0.5))
         self.register_buffer("latent_mean", torch.zeros(settings.num_tokens, channels))
         self.register_buffer("latent_std", torch.ones(channels))
-        self.to(memory_format=torch.channels_last)
+        self.encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.decoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def encode(self, frames: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """Camera -> (..., H, W, 3) uint8 to standardised latents (..., S, C), S = all tokens."""
@@ -168,7 +169,11 @@ class FrameAutoencoder(ModelMixin, ConfigMixin):
         grid, lead = self.settings.grid, latents.shape[:-2]
         z = latents * self.latent_std + self.latent_mean
         z = z[..., camera * grid**2 : (camera + 1) * grid**2, :].reshape(-1, grid**2, z.shape[-1])
-        z = z.transpose(1, 2).unflatten(2, (grid, grid)).contiguous(memory_format=torch.channels_last)
+        z = (
+            z.transpose(1, 2)
+            .unflatten(2, (grid, grid))
+            .contiguous(memory_format=torch.channels_last)
+        )
         return (self.decoder(z, camera) + self.background[camera]).unflatten(0, lead)
 
     def loss(

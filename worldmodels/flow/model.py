@@ -211,7 +211,9 @@ class FlowWorldModel(ModelMixin, ConfigMixin):
         settings = self.settings
         batch, action_dim = len(history), self.config["action_dim"]
         if actions.ndim != 3 or (actions.shape[0], actions.shape[2]) != (batch, action_dim):
-            raise ActionError(f"actions must be ({batch}, K, {action_dim}), got {tuple(actions.shape)}")
+            raise ActionError(
+                f"actions must be ({batch}, K, {action_dim}), got {tuple(actions.shape)}"
+            )
         if not 1 <= actions.shape[1] <= settings.max_chunk:
             raise ActionError(f"K must be 1..{settings.max_chunk}, got {actions.shape[1]}")
         if not torch.isfinite(actions).all():
@@ -252,5 +254,3 @@ def _push(slots: torch.Tensor, new: torch.Tensor, context: int) -> torch.Tensor:
     """Slot 0 stays the anchor; the others are the last `context` of old and new."""
     recent = torch.cat([slots[:, 1:], new], 1)[:, -context:]
     return torch.cat([slots[:, :1], recent], 1)
-
-

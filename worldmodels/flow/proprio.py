@@ -19,10 +19,10 @@ class ProprioModel(nn.Module):
             nn.SiLU(),
             nn.Linear(hidden, hidden),
             nn.SiLU(),
-            nn.Linear(hidden, proprio_dim),
+            out := nn.Linear(hidden, proprio_dim),
         )
-        nn.init.zeros_(self.step[-1].weight)
-        nn.init.zeros_(self.step[-1].bias)
+        nn.init.zeros_(out.weight)
+        nn.init.zeros_(out.bias)
 
     def forward(
         self,

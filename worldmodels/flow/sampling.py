@@ -35,15 +35,20 @@ def euler(
     """
     scheduler = scheduler or FlowMatchEulerDiscreteScheduler()
     # the scheduler's own grid ends at level 0.001, which would waste one of few steps
-    scheduler.set_timesteps(sigmas=np.linspace(1.0, 1.0 / steps, steps).tolist(), device=noise.device)
+    scheduler.set_timesteps(
+        sigmas=np.linspace(1.0, 1.0 / steps, steps).tolist(), device=noise.device
+    )
+    levels, timesteps = torch.as_tensor(scheduler.sigmas), torch.as_tensor(scheduler.timesteps)
     sample = noise
-    for index, timestep in enumerate(scheduler.timesteps):
-        level = scheduler.sigmas[index].to(noise).expand(noise.shape[:2])
+    for index, timestep in enumerate(timesteps):
+        level = levels[index].to(noise).expand(noise.shape[:2])
         slope = velocity(sample, predict_clean(sample, level), level[..., None, None])
         sample = scheduler.step(slope, timestep, sample, return_dict=False)[0]  # type: ignore[arg-type]
     return sample
 
 
-def gaussian(shape: tuple[int, ...], generator: torch.Generator, like: torch.Tensor) -> torch.Tensor:
+def gaussian(
+    shape: tuple[int, ...], generator: torch.Generator, like: torch.Tensor
+) -> torch.Tensor:
     """Standard normal numbers from `generator`, on the device and of the type of `like`."""
     return torch.randn(shape, generator=generator, device=generator.device).to(like)

@@ -13,6 +13,7 @@ from octoworld.core.rng import derive_seed
 
 from ..autoencoder import FrameAutoencoder, encode_dataset
 from ..dataset import EpisodeDataset
+from ..surprise import surprise
 from .config import FlowConfig
 from .model import FlowWorldModel, LatentClip
 
@@ -21,7 +22,7 @@ from .model import FlowWorldModel, LatentClip
 class FlowTrainConfig:
     """A flow world model and its training."""
 
-    model: FlowConfig = FlowConfig()
+    model: FlowConfig = field(default_factory=FlowConfig)
     """Sizes and loss."""
     fit: FitConfig = field(
         default_factory=lambda: FitConfig(
@@ -87,7 +88,9 @@ def measure(model: FlowWorldModel, dataset: EpisodeDataset) -> None:
 class ClipSampler:
     """Draws LatentClips: half evenly, half by how unusual the change after the row is."""
 
-    def __init__(self, dataset: EpisodeDataset, model: FlowWorldModel, contact_share: float) -> None:
+    def __init__(
+        self, dataset: EpisodeDataset, model: FlowWorldModel, contact_share: float
+    ) -> None:
         self.dataset, self.model, self.share = dataset, model, contact_share
         self.surprise = surprise(dataset, model.max_chunk)
 
@@ -116,34 +119,16 @@ class ClipSampler:
         """Rows that have `after` rows behind them in their episode."""
         cache = self.__dict__.setdefault("_cache", {})
         if after not in cache:
-            starts, lengths = (torch.from_numpy(x) for x in (self.dataset.starts, self.dataset.lengths))
+            starts, lengths = (
+                torch.from_numpy(x) for x in (self.dataset.starts, self.dataset.lengths)
+            )
             self._first = starts.repeat_interleave(lengths)
             last = (starts + lengths - 1).repeat_interleave(lengths)
             rows = torch.arange(self.dataset.num_rows)
             cache[after] = rows[rows + after <= last]
         if not len(cache[after]):
             raise DatasetError(
-                f"no episode is longer than {after} steps (longest: {int(self.dataset.lengths.max())})"
+                f"no episode is longer than {after} steps "
+                f"(longest: {int(self.dataset.lengths.max())})"
             )
         return cache[after]
-
-
-def surprise(dataset: EpisodeDataset, horizon: int) -> torch.Tensor:
-    """(F,) how much the next `horizon` rows change where change is rare.
-
-    A token's change counts relative to its own mean change over the data set: the arm sweeps the
-    same places always, a block is moved seldom.
-    """
-    latents = dataset.need_latents()
-    rows = torch.arange(dataset.num_rows)
-    lengths = torch.from_numpy(dataset.lengths)
-    last = torch.from_numpy(dataset.starts + dataset.lengths - 1).repeat_interleave(lengths)
-    later = torch.minimum(rows + horizon, last)
-    change = torch.cat(
-        [(latents[a] - latents[b]).pow(2).mean(-1) for a, b in _pairs(later, rows)]
-    )
-    return (change / (change.mean(0) + 1e-6)).mean(-1).clamp(min=1e-3)
-
-
-def _pairs(a: torch.Tensor, b: torch.Tensor, size: int = 4096):
-    return zip(a.split(size), b.split(size), strict=True)

@@ -44,9 +44,11 @@ class _Block(nn.Module):
         past: KeyValue | None = None,
         mask: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, KeyValue]:
-        """x (B, T, S, D), condition (B, T, 6, D); `past` keys and values are seen by every token."""
+        """X (B, T, S, D), condition (B, T, 6, D); `past` is seen by every token."""
         batch, frames, tokens, dim = x.shape
-        shift1, scale1, gate1, shift2, scale2, gate2 = (condition + self.table).unsqueeze(2).unbind(3)
+        shift1, scale1, gate1, shift2, scale2, gate2 = (
+            (condition + self.table).unsqueeze(2).unbind(3)
+        )
         h = F.layer_norm(x, (dim,)) * (1 + scale1) + shift1
         qkv = self.qkv(h).view(batch, frames * tokens, 3, self.heads, dim // self.heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
@@ -61,9 +63,11 @@ class _Block(nn.Module):
 
 
 class FlowTransformer(nn.Module):
-    """All context frames together are one set of S tokens (their channels side by side), read once
-    and kept as keys and values; future frames attend to it and, causally in time, to each other.
-    So a longer context costs nothing, and an Euler step only K*S tokens."""
+    """Context read once, then Euler steps over the future tokens alone.
+
+    All context frames together are one set of S tokens (their channels side by side), kept as keys
+    and values; future frames attend to it and, causally in time, to each other. So a longer context costs nothing, and an Euler step only K*S tokens.
+    """
 
     def __init__(
         self, config: FlowConfig, num_tokens: int, channels: int, proprio_dim: int, action_dim: int
@@ -116,8 +120,11 @@ class FlowTransformer(nn.Module):
         """The clean sample expected behind `noisy` (B, K, S, C).
 
         Args:
-            noisy: sample at noise level `level` (B, K), 1 = pure noise.
-            actions: (B, K, A); `before`, `after`: proprioception (B, K, P) around each action.
+            noisy: the sample.
+            level: (B, K) noise level of each frame, 1 = pure noise.
+            actions: (B, K, A).
+            before: proprioception (B, K, P) before each action.
+            after: proprioception (B, K, P) after each action.
             context: what `read_context` returned.
         """
         frames = noisy.shape[1]

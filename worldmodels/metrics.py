@@ -1,0 +1,182 @@
+"""How well a world model foresees: picture quality, object pixels, state, by horizon."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from .dataset import EpisodeDataset
+from .flow import FlowWorldModel
+from .probe import StateProbe
+from .replay import start_rows
+
+MaskFn = Callable[[torch.Tensor], torch.Tensor]
+"""Images (..., H, W, 3) uint8 to the object's pixels (..., H, W) bool."""
+
+
+@dataclass
+class RolloutReport:
+    """Errors of imagined rows against recorded ones, one number per horizon in `steps`."""
+
+    steps: list[int]
+    """Steps after the start."""
+    psnr: list[float]
+    """Peak signal-to-noise ratio of decoded frames [dB]."""
+    ssim: list[float]
+    """Structural similarity (7x7 windows)."""
+    latent_error: list[float]
+    """RMS error of standardised latents."""
+    still_latent_error: list[float]
+    """The same if nothing had moved since the start: what a model must beat."""
+    proprio_error: list[list[float]]
+    """Mean absolute error of each proprioceptive number, in its unit."""
+    object_recall: list[float]
+    """Share of the object's true pixels at which (or beside which) the imagined one is drawn."""
+    state_error: dict[str, list[float]]
+    """Mean distance of probed positions from the recorded ones, by name, in their unit."""
+
+    def as_dict(self) -> dict:
+        """Plain numbers by name."""
+        return asdict(self)
+
+
+def psnr(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """Of uint8 images (..., H, W, 3), (...) [dB]."""
+    error = (a.float() - b.float()).div(255).pow(2).mean((-3, -2, -1))
+    return -10 * torch.log10(error.clamp(min=1e-10))
+
+
+def ssim(a: torch.Tensor, b: torch.Tensor, window: int = 7) -> torch.Tensor:
+    """Structural similarity of uint8 images (..., H, W, 3), (...), uniform windows (Wang 2004)."""
+    lead = a.shape[:-3]
+    x, y = (v.reshape(-1, *v.shape[-3:]).movedim(-1, 1).float().div(255) for v in (a, b))
+
+    def mean(v: torch.Tensor) -> torch.Tensor:
+        return F.avg_pool2d(v, window, stride=1)
+
+    mx, my = mean(x), mean(y)
+    vx, vy, cov = mean(x * x) - mx**2, mean(y * y) - my**2, mean(x * y) - mx * my
+    c1, c2 = 0.01**2, 0.03**2
+    score = ((2 * mx * my + c1) * (2 * cov + c2)) / ((mx**2 + my**2 + c1) * (vx + vy + c2))
+    return score.mean((1, 2, 3)).view(lead)
+
+
+def saturated_pixels(images: torch.Tensor, contrast: float = 0.35) -> torch.Tensor:
+    """Strongly coloured pixels: the movable things of our scenes; robots and tables are grey."""
+    channels = images.float().div(255)
+    return channels.amax(-1) - channels.amin(-1) > contrast
+
+
+def mask_recall(true: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
+    """Share of true mask pixels (B, H, W) with a seen one at most 1 pixel off; NaN where none."""
+    wide = F.max_pool2d(seen.float()[:, None], 3, stride=1, padding=1)[:, 0] > 0
+    total = true.sum((1, 2)).float()
+    return torch.where(total > 0, (true & wide).sum((1, 2)) / total.clamp(min=1), torch.nan)
+
+
+@torch.no_grad()
+def rollout_report(
+    model: FlowWorldModel,
+    dataset: EpisodeDataset,
+    generator: torch.Generator,
+    *,
+    num_starts: int = 64,
+    chunks: int = 4,
+    teacher_forced: bool = False,
+    probe: StateProbe | None = None,
+    object_mask: MaskFn | None = saturated_pixels,
+) -> RolloutReport:
+    """Replay recorded actions from recorded rows and compare at the end of every chunk.
+
+    Args:
+        model: the world model.
+        dataset: held-out episodes with images and latents.
+        generator: draws starts and noise.
+        num_starts: roll-outs.
+        chunks: length; each chunk is one column of the report.
+        teacher_forced: start each chunk from recorded rows instead of imagined ones.
+        probe: reads state from latents, for `state_error`.
+        object_mask: finds the object's pixels, or None. Only pixels outside the background count.
+    """
+    latents, size = dataset.need_latents(), model.max_chunk
+    episode, time = dataset.sample_times(num_starts, chunks * size, generator)
+    history = _start(model, dataset, episode, time)
+    first = latents[dataset.windows(episode, time, 0, 0)[:, 0]]
+    report = RolloutReport([], [], [], [], [], [], [], {})
+    for index in range(chunks):
+        if teacher_forced:
+            history = _start(model, dataset, episode, time + index * size)
+        rows = dataset.windows(episode, time + index * size, 0, size)
+        actions = dataset.actions[rows[:, :-1]].to(model.device)
+        history, imagined = model.imagine(history, actions, generator, "last")
+        now = rows[:, -1]
+        seen, true = imagined_latents(imagined), latents[now]
+        report.steps.append((index + 1) * size)
+        report.latent_error.append(float((seen - true).pow(2).mean().sqrt()))
+        report.still_latent_error.append(float((first - true).pow(2).mean().sqrt()))
+        error = (imagined.proprio[:, -1].cpu() - dataset.proprio[now]).abs().mean(0)
+        report.proprio_error.append([float(e) for e in error])
+        pictures = [(imagined.frames[c][:, 0].cpu(), dataset.frames[c][now]) for c in model.cameras]
+        report.psnr.append(float(torch.stack([psnr(a, b) for a, b in pictures]).mean()))
+        report.ssim.append(float(torch.stack([ssim(a, b) for a, b in pictures]).mean()))
+        if object_mask is not None:
+            report.object_recall.append(_object_recall(model, pictures, object_mask))
+        if probe is not None:
+            truth = probe.targets(dataset, now)
+            for name, distance in probe.distances(seen, truth).items():
+                report.state_error.setdefault(name, []).append(float(distance.mean()))
+    return report
+
+
+@torch.no_grad()
+def action_following(
+    model: FlowWorldModel,
+    dataset: EpisodeDataset,
+    generator: torch.Generator,
+    *,
+    num_starts: int = 64,
+    chunks: int = 2,
+) -> float:
+    """Share of starts where the true actions foresee the future better than another clip's.
+
+    0.5 is a model that does not listen to actions (tinywmcraft's AF).
+    """
+    latents, steps = dataset.need_latents(), chunks * model.max_chunk
+    episode, time = dataset.sample_times(num_starts, steps, generator)
+    rows = dataset.windows(episode, time, 0, steps)
+    actions = dataset.actions[rows[:, :-1]].to(model.device)
+    true = latents[rows[:, -1]]
+    errors = []
+    for given in (actions, actions.roll(1, 0)):
+        history = _start(model, dataset, episode, time)
+        imagined = None
+        for part in given.split(model.max_chunk, 1):
+            history, imagined = model.imagine(history, part, generator, "none")
+        errors.append((imagined_latents(imagined) - true).pow(2).mean((1, 2)))
+    return float((errors[0] < errors[1]).float().mean())
+
+
+def imagined_latents(imagined) -> torch.Tensor:
+    """Latents (B, S, C) of the last imagined step, on the CPU."""
+    return imagined.latents[:, -1].cpu()
+
+
+def _start(model: FlowWorldModel, dataset: EpisodeDataset, episode: np.ndarray, time: np.ndarray):
+    rows = start_rows(dataset, episode, time, model.context_length)
+    latents = dataset.need_latents()[rows].to(model.device)
+    return model.start_latents(latents, dataset.proprio[rows].to(model.device))
+
+
+def _object_recall(
+    model: FlowWorldModel, pictures: list[tuple[torch.Tensor, torch.Tensor]], object_mask: MaskFn
+) -> float:
+    recalls = []
+    for index, (seen, true) in enumerate(pictures):
+        background = model.autoencoder.background[index].cpu().movedim(0, -1).mul(255)
+        moved = (true.float() - background).abs().amax(-1) > 30
+        recalls.append(mask_recall(object_mask(true) & moved, object_mask(seen)))
+    return float(torch.cat(recalls).nanmean())
