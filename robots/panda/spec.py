@@ -287,10 +287,10 @@ def panda() -> RobotSpec:
         cameras=(
             CameraSpec(
                 "wrist",
-                position=(0.075, 0.0, 0.0),
-                look_at=(0.012, 0.0, 0.115),
+                position=(-0.075, 0.0, 0.045),
+                look_at=(0.005, 0.0, 0.125),
                 up=(1.0, 0.0, 0.0),
-                fovy_deg=72.0,
+                fovy_deg=70.0,
                 body="hand",
             ),
         ),

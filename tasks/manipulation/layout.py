@@ -32,7 +32,7 @@ class LayoutConfig:
     """[m]."""
     bin_x: Range = (0.42, 0.60)
     """[m]."""
-    bin_y: Range = (-0.25, -0.22)
+    bin_y: Range = (-0.24, -0.22)
     """[m]."""
     cabinet_x: Range = (0.42, 0.60)
     """[m]."""
