@@ -1,4 +1,4 @@
-"""Policy: (observation, instruction) -> a chunk of actions. Controllers, VLAs and experts all are one."""
+"""Policy: (observation, instruction) -> a chunk of actions; controllers, VLAs and experts alike."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import torch
 
 Observation = Mapping[str, "torch.Tensor"]
-"""Keys of the VecEnv: `observation.images.<camera>` (N, H, W, 3) uint8, `observation.state` (N, P)."""
+"""The VecEnv's: `observation.images.<camera>` (N, H, W, 3) uint8, `observation.state` (N, P)."""
 
 
 @dataclass
@@ -21,7 +21,7 @@ class ActionChunk:
     actions: torch.Tensor
     """(N, K, A) in [-1, 1]."""
     log_prob: torch.Tensor | None = None
-    """(N,) log-density of the chunk before clipping, mean over its K*A dimensions; None if greedy."""
+    """(N,) log-density before clipping, mean over the K*A dimensions; None if greedy."""
     raw_actions: torch.Tensor | None = None
     """(N, K, A) before clipping to [-1, 1]; what `log_prob` takes."""
 
@@ -35,6 +35,7 @@ class Policy(Protocol):
 
     def reset(self, mask: torch.Tensor | None = None) -> None:
         """Forget the history of the masked worlds (default all)."""
+        ...
 
     def act(
         self,
@@ -45,12 +46,18 @@ class Policy(Protocol):
         generator: torch.Generator | None = None,
     ) -> ActionChunk:
         """The next chunk. `temperature` 0 is the mean action; 1 samples, >1 widens the scale."""
+        ...
 
     def log_prob(
-        self, obs: Observation, instructions: Sequence[str], raw_actions: torch.Tensor,
+        self,
+        obs: Observation,
+        instructions: Sequence[str],
+        raw_actions: torch.Tensor,
         temperature: float = 1.0,
     ) -> torch.Tensor:
         """(N,) mean log-density per dimension of `raw_actions` (N, K, A), differentiable."""
+        ...
 
     def save_pretrained(self, folder: Path | str) -> None:
         """Write `config.json` and `model.safetensors`."""
+        ...

@@ -28,13 +28,13 @@ PRIVILEGED_COLUMNS = ("privileged", "observation.environment_state")
 class SftConfig:
     """What is trained, how long, on how disturbed a picture."""
 
-    model: TinyConfig = TinyConfig()
+    model: TinyConfig = field(default_factory=TinyConfig)
     """Shape of the policy; sizes left at 0 come from the episodes."""
     fit: FitConfig = field(
         default_factory=lambda: FitConfig(steps=2500, batch_size=64, ema_decay=0.99)
     )
     """The training loop."""
-    augment: AugmentConfig = AugmentConfig()
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
     """Disturbances of what is seen."""
     scale_weight: float = 0.1
     """Weight of the noise scale's likelihood; it never moves the mean."""
@@ -182,7 +182,9 @@ def make_policy(
     for name, value in filled.items():
         asked = getattr(config, name)
         if asked and asked != value:
-            raise DatasetError(f"the config asks for {name} {asked!r}, the episodes are of {value!r}")
+            raise DatasetError(
+                f"the config asks for {name} {asked!r}, the episodes are of {value!r}"
+            )
     size = next(iter(dataset.images.values())).shape[1:]
     if tuple(size) != (config.image_size, config.image_size, 3):
         raise DatasetError(f"images of {tuple(size)}, the config asks for {config.image_size} px")
@@ -192,14 +194,28 @@ def make_policy(
         return TinyPolicy(replace(config, **filled), processor)  # type: ignore[arg-type]
 
 
+def continue_policy(initial: TinyPolicy, dataset: SftDataset) -> TinyPolicy:
+    """A copy of `initial` whose action statistics are those of the demonstrations.
+
+    Its words and the statistics of what it perceives stay, since its weights were made for them.
+    """
+    actions = dataset.actions[dataset.mask].numpy()
+    fitted = Processor.fit(dataset.instructions, dataset.state.numpy(), actions)
+    policy = TinyPolicy(initial.config, replace(initial.processor, action=fitted.action))
+    policy.load_state_dict(initial.state_dict())
+    return policy
+
+
 def train_sft(
     episodes: Sequence[Episode],
     config: SftConfig,
     folder: Path | str,
     seed: int,
     device: torch.device | str = "cpu",
+    *,
+    initial: TinyPolicy | None = None,
 ) -> TinyPolicy:
-    """Train a policy from nothing on demonstrations; a killed run in `folder` goes on.
+    """Train a policy on demonstrations, from nothing or on; a killed run in `folder` goes on.
 
     Args:
         episodes: the demonstrations, with the cameras that `config.model` names.
@@ -208,16 +224,19 @@ def train_sft(
             end, the policy in `policy/`.
         seed: weights, batches and augmentation are a function of it.
         device: where to train; the policy returned is there.
+        initial: a policy to start from, e.g. a grounded one; its config is used, not the config's.
 
     Raises:
         DatasetError: the episodes do not fit each other or the config.
         CheckpointError: `folder` holds the state of another model.
     """
     folder = Path(folder)
-    dataset = build_dataset(
-        episodes, config.model.chunk_size, config.model.cameras, config.stop_at_success
-    )
-    policy = make_policy(episodes, dataset, config.model, seed).to(device)
+    model = config.model if initial is None else initial.config
+    dataset = build_dataset(episodes, model.chunk_size, model.cameras, config.stop_at_success)
+    if initial is None:
+        policy = make_policy(episodes, dataset, model, seed).to(device)
+    else:
+        policy = continue_policy(initial, dataset).to(device)
     dataset = dataset.to(device)
     save_config(replace(config, model=policy.config), folder / "config.yaml")
 

@@ -56,7 +56,7 @@ class TinyConfig:
     """Least and largest scale of the noise [action units, of 2 from end to end]. The floor keeps
     variance inside groups of rollouts however sure of itself imitation made the policy."""
     privileged_dim: int = 0
-    """D, true-state values that an auxiliary head predicts in training; 0: none, or from the data."""
+    """D, true-state values that an auxiliary head predicts in training; 0: from the data."""
 
     def __post_init__(self) -> None:
         low, high = self.scale_range

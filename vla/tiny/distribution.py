@@ -49,7 +49,9 @@ class ChunkDistribution:
             # inverse of the distribution function; u = -1/2 exactly would be minus infinity
             u = torch.rand(shape, generator=generator, device=device) - 0.5
             white = -u.sign() * torch.log1p((-2 * u.abs()).clamp(min=-1 + 1e-7))
-        return self.mean + self.scale * torch.einsum("ij,nja->nia", self._mix(), white.to(self.mean))
+        return self.mean + self.scale * torch.einsum(
+            "ij,nja->nia", self._mix(), white.to(self.mean)
+        )
 
     def log_prob(self, raw: torch.Tensor) -> torch.Tensor:
         """(N,) log-density of `raw` (N, K, A), divided by its K*A dimensions, in float32.
@@ -69,8 +71,12 @@ class ChunkDistribution:
 
     def entropy(self) -> torch.Tensor:
         """(N,) differential entropy divided by the K*A dimensions [nat]."""
-        unit = 0.5 * math.log(2 * math.pi * math.e) if self.family == "gaussian" else 1 + math.log(2)
-        return unit + self.scale.float().log().mean(dim=(1, 2)) + self._mix().diagonal().log().mean()
+        unit = (
+            0.5 * math.log(2 * math.pi * math.e) if self.family == "gaussian" else 1 + math.log(2)
+        )
+        return (
+            unit + self.scale.float().log().mean(dim=(1, 2)) + self._mix().diagonal().log().mean()
+        )
 
     def _mix(self) -> torch.Tensor:
         return mixing_matrix(self.mean.shape[1], self.correlation).to(self.mean.device)

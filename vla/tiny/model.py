@@ -49,6 +49,11 @@ class TinyPolicy(nn.Module):
     queries, which start from the keypoints, read mean and noise scale off it.
     """
 
+    state_mean: torch.Tensor
+    state_std: torch.Tensor
+    action_mean: torch.Tensor
+    action_std: torch.Tensor
+
     def __init__(self, config: TinyConfig, processor: Processor) -> None:
         """Random weights from torch's global generator.
 

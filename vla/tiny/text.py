@@ -20,12 +20,14 @@ class Block(nn.Module):
         self.key_value = nn.Linear(width, 2 * width)
         self.out = nn.Linear(width, width)
         self.norm_mlp = nn.LayerNorm(width)
-        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+        self.mlp = nn.Sequential(
+            nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)
+        )
 
     def forward(
         self, x: torch.Tensor, mask: torch.Tensor | None = None, last: int | None = None
     ) -> torch.Tensor:
-        """x (B, T, width) -> the same shape, or (B, last, width).
+        """From x (B, T, width) to the same shape, or to (B, last, width).
 
         Args:
             x: tokens.

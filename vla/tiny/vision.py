@@ -1,6 +1,8 @@
-"""What the tiny policy sees: a conv stem with coordinates, patches, and keypoints that words pick."""
+"""What the tiny policy sees: a conv stem with coordinates; patches, and keypoints words pick."""
 
 from __future__ import annotations
+
+import math
 
 import torch
 from torch import nn
@@ -26,7 +28,7 @@ class FilmBlock(nn.Module):
         self.out = nn.Conv2d(channels, channels, 1)
 
     def forward(self, x: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
-        """x (B, C, H, W), condition (B, D) -> (B, C, H, W)."""
+        """From x (B, C, H, W) and condition (B, D) to (B, C, H, W)."""
         gain, shift = self.film(condition)[:, :, None, None].chunk(2, dim=1)
         return x + self.out(F.silu(self.norm(self.conv(x)) * (1 + gain) + shift))
 
@@ -41,12 +43,15 @@ class Keypoints(nn.Module):
 
     def __init__(self, channels: int, num_keypoints: int) -> None:
         super().__init__()
+        self.norm = nn.GroupNorm(8, channels)
         self.heat = nn.Conv2d(channels, num_keypoints, 1)
-        self.log_sharpness = nn.Parameter(torch.full((num_keypoints, 1), 1.0))
+        # a flat heat map puts every point in the middle, where it tells nothing and learns slowly
+        self.log_sharpness = nn.Parameter(torch.full((num_keypoints, 1), math.log(5.0)))
 
     def forward(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """features (B, C, H, W) -> positions (B, M, 2) in [-1, 1] and features there (B, M, C)."""
+        """From features (B, C, H, W): positions (B, M, 2) in [-1, 1], features there (B, M, C)."""
         height, width = features.shape[2:]
+        features = self.norm(features)
         heat = self.heat(features).flatten(2) * self.log_sharpness.exp()
         attention = heat.softmax(dim=-1)
         grid = coordinate_grid(height, width).to(features).flatten(1)
@@ -55,6 +60,8 @@ class Keypoints(nn.Module):
 
 class VisionStem(nn.Module):
     """One camera image and a condition -> 16 patch tokens and the keypoints."""
+
+    grid: torch.Tensor
 
     def __init__(
         self, image_size: int, channels: int, condition_width: int, width: int, num_keypoints: int
@@ -73,13 +80,14 @@ class VisionStem(nn.Module):
     def forward(
         self, images: torch.Tensor, condition: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """images (B, 3, H, W) in [-1, 1], condition (B, D).
+        """Look at images (B, 3, H, W) in [-1, 1] under a condition (B, D).
 
         Returns:
             patches (B, 16, width), keypoints (B, M, 2) in [-1, 1], their features (B, M, C).
         """
         grid = self.grid.expand(len(images), -1, -1, -1)
-        x = F.silu(self.entry_norm(self.entry(torch.cat([images, grid], dim=1))))
+        x = torch.cat([images, grid], dim=1).contiguous(memory_format=torch.channels_last)
+        x = F.silu(self.entry_norm(self.entry(x)))
         x = self.down(x)
         for block in self.blocks:
             x = block(x, condition)
