@@ -21,22 +21,22 @@ def throughput(
 ) -> dict[str, float]:
     """Rates of `env.step` and of a bare `mujoco.batch.Batch.step` of the same model and threads.
 
-    Both run in this process by turns, so that a busy machine slows both alike; each bare turn
-    starts from the states the environment has just reached, with its controls, so that the
-    contacts are alike too. The environment gets uniform random actions, and resets by itself.
+    Both run in this process, step by step in turn, so that a busy machine slows both alike; each
+    bare step starts from the states the environment has just reached, with its controls, so that
+    the contacts are alike too. The environment gets uniform random actions, and resets by itself.
 
     Args:
         make_env: `num_worlds -> VecEnv` on the MuJoCo backend, observation mode `state`; the
             environment has `world` with `batch` and `num_threads`.
         substeps: physics steps in one environment step.
         num_worlds: N.
-        rounds: turns of each; medians are taken over them.
-        seconds: wall time of one turn.
+        rounds: medians are taken over them.
+        seconds: wall time of a round, both together.
         seed: of the environment and the actions.
 
     Returns:
         `env_rate` and `bare_rate` [environment steps/s, all worlds together], their `ratio`
-        (median over rounds of the quotient of neighbouring turns), `ratio_min`, `ratio_max`,
+        (median over rounds), `ratio_min`, `ratio_max`,
         and `num_worlds`, `num_threads`, `substeps`, `rounds`.
     """
     from mujoco.batch import Batch
@@ -54,9 +54,16 @@ def throughput(
         bare = Batch(world.batch.model, num_worlds, world.num_threads)
         env_rates, bare_rates = [], []
         for _ in range(rounds):
-            env_rates.append(_rate(lambda k: env.step(actions[k % len(actions)]), seconds))
-            bare.state[...] = world.batch.state
-            bare_rates.append(_rate(lambda k: bare.step(nstep=substeps), seconds))
+            env_time = bare_time = 0.0
+            steps = 0
+            while env_time + bare_time < seconds:
+                action = actions[steps % len(actions)]
+                env_time += _seconds(lambda action=action: env.step(action))
+                bare.state[...] = world.batch.state
+                bare_time += _seconds(lambda: bare.step(nstep=substeps))
+                steps += 1
+            env_rates.append(steps / env_time)
+            bare_rates.append(steps / bare_time)
         ratios = [e / b for e, b in zip(env_rates, bare_rates, strict=True)]
         return {
             "env_rate": statistics.median(env_rates) * num_worlds,
@@ -73,10 +80,7 @@ def throughput(
         env.close()
 
 
-def _rate(step: Callable[[int], Any], seconds: float) -> float:
-    """Calls a second."""
-    began, calls = time.perf_counter(), 0
-    while (spent := time.perf_counter() - began) < seconds:
-        step(calls)
-        calls += 1
-    return calls / spent
+def _seconds(call: Callable[[], Any]) -> float:
+    began = time.perf_counter()
+    call()
+    return time.perf_counter() - began

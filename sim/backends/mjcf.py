@@ -103,8 +103,8 @@ def _document(scene: Scene) -> ElementTree.Element:
     world = _sub(root, "worldbody")
     # no shadows: with them software rendering takes about twenty times as long
     for name, direction, diffuse in (
-        ("key_light", (0.4, 0.3, -1.0), 0.55),
-        ("fill_light", (-0.5, -0.4, -0.7), 0.2),
+        ("key_light", (-0.5, 0.3, -1.0), 0.55),
+        ("fill_light", (0.5, -0.4, -0.7), 0.2),
     ):
         _sub(world, "light", name=name, type="directional", castshadow="false", dir=direction,
              pos=(0.0, 0.0, 3.0), diffuse=(diffuse,) * 3, specular=(0.1,) * 3)  # fmt: skip

@@ -30,7 +30,7 @@ _DIVERGENCE = [
 ]  # fmt: skip
 _VELOCITY_STAGE = mujoco.mjtStage.mjSTAGE_VEL.value
 _FULL_STAGE = mujoco.mjtStage.mjSTAGE_ACC.value
-_WORLDS_PER_THREAD = 4
+_WORLDS_PER_THREAD = 8
 """Fewer worlds than this a thread cost more in hand-over than they gain."""
 
 

@@ -180,4 +180,4 @@ def test_bad_scenes_say_what_is_wrong():
 
 
 def test_threads_follow_the_number_of_worlds():
-    assert default_threads(1) == 1 and default_threads(4096) >= default_threads(8) >= 1
+    assert default_threads(1) == 1 and default_threads(4096) >= default_threads(16) >= 1
