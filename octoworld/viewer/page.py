@@ -89,7 +89,8 @@ def _episode(recording: Recording, name: str, index: int, folder: Path) -> list[
         write_mp4(folder / f"{stem}.mp4", film, episode.fps)
         order = "true, imagined, difference" if imagined is not None else "as recorded"
         parts.append(
-            f'<div class="episode"><figure><video src="{stem}.mp4" controls autoplay loop muted></video>'
+            f'<div class="episode"><figure><video src="{stem}.mp4" controls autoplay loop muted>'
+            "</video>"
             f"<figcaption>camera {html.escape(camera)}: {order}</figcaption></figure>"
             f'<img src="{stem}.png" alt="frames of {html.escape(stem)}"></div>'
         )
