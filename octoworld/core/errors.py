@@ -22,6 +22,10 @@ class CheckpointError(OctoworldError, RuntimeError):
     """A checkpoint is missing, damaged, or made for something else."""
 
 
+class DivergenceError(OctoworldError, FloatingPointError):
+    """Training produced a number that is not finite."""
+
+
 class DatasetError(OctoworldError, ValueError):
     """A dataset is missing, damaged, or of another robot or task."""
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .errors import CheckpointError
+from .errors import CheckpointError, DivergenceError
 from .io import load_tensors, save_tensors
-from .log import MetricsLog, Progress
+from .log import MetricsLog, Progress, read_metrics
 from .rng import torch_generator
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ def fit(
 
     Raises:
         CheckpointError: the state in `folder` is damaged or of another model.
+        DivergenceError: a loss or the gradient is not finite; the last checkpoint is from before.
     """
     import torch
 
@@ -86,7 +87,7 @@ def fit(
     path = folder / "state.safetensors"
     start = _restore(path, model, optimizer, ema) if path.exists() else 0
     log = MetricsLog(folder, resume_step=start if start else None)
-    metrics: dict[str, float] = {}
+    metrics = {k: v for row in read_metrics(log.path)[-1:] for k, v in row.items() if k != "step"}
     model.train()
     with Progress(label, config.steps, start) as progress:
         for step in range(start, config.steps):
@@ -109,9 +110,11 @@ def fit(
             if done % config.log_every == 0 or done == config.steps:
                 metrics = {f"{label}/{k}": float(v.detach()) for k, v in losses.items()}
                 metrics[f"{label}/grad_norm"] = float(norm)
+                _check_finite(metrics, step)
                 log.write(step, metrics)
                 progress.update(done, f"loss {metrics[f'{label}/loss']:.4f}")
             if done % config.checkpoint_every == 0 or done == config.steps:
+                _check_finite({f"{label}/grad_norm": float(norm)}, step)
                 _save(path, model, optimizer, ema, done)
     log.close()
     if config.ema_decay > 0:
@@ -120,6 +123,16 @@ def fit(
                 value.copy_(ema[name])
     model.eval()
     return metrics
+
+
+def _check_finite(metrics: Mapping[str, float], step: int) -> None:
+    # at log and checkpoint steps only: asking each step would stall an accelerator
+    for name, value in metrics.items():
+        if not math.isfinite(value):
+            raise DivergenceError(
+                f"{name} is {value} at step {step}: lower learning_rate or max_grad_norm, or look "
+                "for bad values in the data"
+            )
 
 
 def _param_groups(model: torch.nn.Module, config: FitConfig) -> list[dict]:

@@ -56,23 +56,25 @@ class WorldRng:
     ) -> NDArray[np.float64]:
         """One draw for each masked world: (n, *shape) with n = mask.sum()."""
         low, high = np.asarray(low, float), np.asarray(high, float)
-        unit = np.stack([self._generators[i].random(shape) for i in np.flatnonzero(mask)])
+        unit = _stack([self._generators[i].random(shape) for i in np.flatnonzero(mask)], shape)
         return low + unit * (high - low)
 
     def normal(self, mask: NDArray[np.bool_], shape: tuple[int, ...] = ()) -> NDArray[np.float64]:
         """Standard normal draws for each masked world: (n, *shape)."""
-        return np.stack([self._generators[i].standard_normal(shape) for i in np.flatnonzero(mask)])
+        draws = [self._generators[i].standard_normal(shape) for i in np.flatnonzero(mask)]
+        return _stack(draws, shape)
 
     def integers(
         self, mask: NDArray[np.bool_], high: int, shape: tuple[int, ...] = ()
     ) -> NDArray[np.int64]:
         """Integers in [0, high) for each masked world: (n, *shape)."""
         draws = [self._generators[i].integers(high, size=shape) for i in np.flatnonzero(mask)]
-        return np.stack(draws).astype(np.int64)
+        return _stack(draws, shape).astype(np.int64)
 
     def permutation(self, mask: NDArray[np.bool_], size: int) -> NDArray[np.int64]:
         """A permutation of range(size) for each masked world: (n, size)."""
-        return np.stack([self._generators[i].permutation(size) for i in np.flatnonzero(mask)])
+        draws = [self._generators[i].permutation(size) for i in np.flatnonzero(mask)]
+        return _stack(draws, (size,)).astype(np.int64)
 
     def state(self) -> list[dict]:
         """The generators' states, for snapshots."""
@@ -82,3 +84,8 @@ class WorldRng:
         """Undo everything since `state()`."""
         for generator, s in zip(self._generators, state, strict=True):
             generator.bit_generator.state = s
+
+
+def _stack(draws: list, shape: tuple[int, ...]) -> NDArray:
+    """(n, *shape), also when no world is masked."""
+    return np.stack(draws) if draws else np.zeros((0, *shape))
