@@ -32,7 +32,14 @@ class PosttrainConfig:
 
     rl: TrainerConfig = field(
         default_factory=lambda: TrainerConfig(
-            iterations=60, num_groups=16, max_groups=32, learning_rate=1e-4, discount=0.99
+            iterations=60,
+            num_groups=16,
+            max_groups=32,
+            learning_rate=3e-4,
+            discount=0.99,
+            # at the policy's own scale groups hardly differ, and little is learnt
+            temperature=2.0,
+            final_temperature=1.5,
         )
     )
     """The trainer's settings; `anchor_weight` there weighs the imitation loss."""

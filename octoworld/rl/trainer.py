@@ -6,6 +6,7 @@ randomness of iteration i comes from (seed, label, i): a killed run resumes to t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from octoworld.core.errors import ConfigError
+from octoworld.core.errors import ConfigError, DivergenceError
 from octoworld.core.io import write_json
 from octoworld.core.log import MetricsLog, Progress, read_metrics
 from octoworld.core.registry import ESTIMATORS
@@ -131,6 +132,7 @@ def train(
     Raises:
         ConfigError: sizes do not fit, or acting and learning see different things.
         CheckpointError: the folder's state is damaged or of another policy.
+        DivergenceError: a loss or the gradient is not finite; the last checkpoint is from before.
     """
     folder = Path(folder)
     if env.num_envs % config.group_size:
@@ -166,6 +168,7 @@ def train(
                 group["lr"] = learning_rate_at(i, config)
             batch = Batch.of(rollouts, advantages.reshape(-1), live)
             losses = update(policy, optimizer, batch, config, generator, anchor, reference)
+            check_finite(losses, i)
             state.metrics |= {f"{label}/{k}": v for k, v in losses.items()}
             state.metrics |= describe(rollouts, returns, live, label)
             spent = {k: int(getattr(env, k, 0)) - v for k, v in before.items()}
@@ -243,6 +246,16 @@ def describe(
         "temperature": rollouts.temperature,
     }
     return {f"{label}/{k}": float(v) for k, v in values.items()}
+
+
+def check_finite(losses: dict[str, float], iteration: int) -> None:
+    """Raise DivergenceError before weights that are no numbers are stored."""
+    for name, value in losses.items():
+        if not math.isfinite(value):
+            raise DivergenceError(
+                f"{name} is {value} in iteration {iteration}: lower learning_rate, or look for bad "
+                "values in rewards or observations"
+            )
 
 
 def learning_rate_at(iteration: int, config: TrainerConfig) -> float:

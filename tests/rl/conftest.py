@@ -9,6 +9,7 @@ import pytest
 import torch
 from gymnasium.vector import AutoresetMode
 
+import octoworld  # noqa: F401  (the front door first: it finds a `sim` that is not ours)
 from sim.vec_env import VecEnv
 
 

@@ -1,10 +1,12 @@
 """The trainer learns, resumes to the same bits, selects, stops, and refuses mismatches."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
-from octoworld.core.errors import CheckpointError, ConfigError
-from octoworld.core.io import read_json
+from octoworld.core.errors import CheckpointError, ConfigError, DivergenceError
+from octoworld.core.io import load_tensors, read_json
 from octoworld.core.log import read_metrics
 from octoworld.rl import Evaluate, Hook, TrainerConfig, Tripwire, evaluate, train
 
@@ -197,6 +199,18 @@ def _honest(policy, log_prob, obs, instructions, *, temperature, generator):
     )
     chunk.log_prob = log_prob(obs, instructions, chunk.raw_actions, temperature)
     return chunk
+
+
+def test_diverged_weights_are_never_stored(make_env, make_policy, tmp_path):
+    poison = [1.0, 1.0, float("nan")]
+
+    def anchor(generator):
+        return torch.tensor(poison.pop(0) if len(poison) > 1 else poison[0])
+
+    config = replace(SHORT, epochs=1, minibatch_size=10_000)
+    with pytest.raises(DivergenceError, match="anchor_loss is nan in iteration 2"):
+        train(make_env(16, radius=0.5), make_policy(), config, tmp_path, seed=3, anchor=anchor)
+    assert load_tensors(tmp_path / "state.safetensors")["iteration"] == 2
 
 
 def test_mistakes_are_named(make_env, make_policy, tmp_path):

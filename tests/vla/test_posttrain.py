@@ -100,7 +100,8 @@ def tuned(demonstrations, tmp_path_factory):
 
 
 RL = TrainerConfig(
-    iterations=2, group_size=4, num_groups=8, max_groups=8, horizon=4, learning_rate=3e-3,
+    iterations=2, group_size=4, num_groups=8, max_groups=8, horizon=4, learning_rate=1e-3,
+    temperature=2.0, final_temperature=2.0,
     returns="success", discount=0.9, min_group_std=0.01, anchor_weight=0.05,
 )  # fmt: skip
 
@@ -120,8 +121,8 @@ def test_it_improves_on_imitation(tuned, demonstrations, tmp_path):
     )
     history = posttrain(policy, LineEnv(128), demonstrations, config, tmp_path, seed=1)
     after = evaluate(env, policy, TEST_STARTS, horizon=4)
-    assert before.success_rate < 0.8
-    assert after.success_rate > before.success_rate + 0.15, (
+    assert before.success_rate < 0.5
+    assert after.success_rate > before.success_rate + 0.3, (
         before.success_rate,
         after.success_rate,
     )
