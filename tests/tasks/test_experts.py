@@ -1,0 +1,54 @@
+"""The scripted experts succeed, in time, with smooth actions, and nobody succeeds by accident."""
+
+import numpy as np
+import pytest
+
+from octoworld.core.registry import TASKS
+from tasks.env import task_env
+from tasks.manipulation.validate import validate
+
+NAMES = TASKS.names()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_expert_succeeds_from_64_starts(name):
+    result = validate(name, 64, seed=50_000, num_envs=64)
+    assert result.success_rate >= 0.95, result
+    assert result.longest <= 40
+    assert 8 <= result.mean_steps <= 30
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_actions_stay_inside_the_range_and_earn_more_and_more(name):
+    env = task_env(name, 8, terminate_on_success=False, num_threads=1)
+    env.reset(seed=0)
+    expert = env.task.expert()
+    rewards = []
+    for _ in range(30):
+        actions = expert.act(env.world)
+        assert actions.shape == (8, 4)
+        assert np.abs(actions[:, :3]).max() <= 0.76
+        rewards.append(env.step(actions)[1])
+    rewards = np.array(rewards)
+    assert (rewards[-1] > 0.95).mean() >= 0.75
+    assert (rewards[-1] > rewards[0]).all()
+    env.close()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_random_actions_and_another_tasks_expert_do_not_succeed(name):
+    env = task_env(name, 24, num_threads=1)
+    rng = np.random.default_rng(0)
+    env.reset(seed=0)
+    succeeded = 0
+    for _ in range(40):
+        succeeded += int(env.step(rng.uniform(-1, 1, (24, 4)))[2].sum())
+    assert succeeded <= 2
+    other = TASKS.get("PickUp" if name == "OpenDrawer" else "OpenDrawer")(24)
+    expert = other.expert()
+    env.reset(seed=100)
+    for _ in range(20):
+        actions = expert.act(env.world)
+        other.note_action(actions)
+        assert not env.step(actions)[2].any()
+    env.close()
