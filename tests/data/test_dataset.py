@@ -209,7 +209,7 @@ def test_mistakes_are_named(tmp_path):
         bad["action"][3, 2] = np.nan
         with pytest.raises(DatasetError, match="'action' is not finite at step 3"):
             writer.add(bad)
-        with pytest.raises(DatasetError, match="column .*: the dataset has"):
+        with pytest.raises(DatasetError, match=r"column .*: the dataset has"):
             writer.add(make_episode(1, 5, (8, 8)))
         with pytest.raises(DatasetError, match="5 Hz"):
             writer.add(make_episode(1, 5, fps=5))
