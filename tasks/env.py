@@ -170,12 +170,12 @@ class TaskEnv(VecEnv):
             name: self.image_size or (cameras[name].height, cameras[name].width)
             for name in self.cameras
         }
-        images = {
+        spaces: dict[str, gymnasium.Space] = {
             f"observation.images.{name}": box(0, 255, (*size, 3), np.uint8)
             for name, size in sizes.items()
         }
-        state = box(*unbounded, (proprio,), np.float32)
-        return gymnasium.spaces.Dict(images | {"observation.state": state})
+        spaces["observation.state"] = box(*unbounded, (proprio,), np.float32)
+        return gymnasium.spaces.Dict(spaces)
 
     # -- recorded states -------------------------------------------------------------------------
 

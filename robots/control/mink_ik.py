@@ -33,13 +33,8 @@ def arm_model(spec: RobotSpec) -> mujoco.MjModel:
         if joint is not None and joint.name in spec.arm_joints:
             if joint.range is None:
                 raise ConfigError(f"arm joint {joint.name!r} needs a range")
-            node.add_joint(
-                name=joint.name,
-                type=mujoco.mjtJoint.mjJNT_HINGE,
-                axis=joint.axis,
-                range=joint.range,
-                limited=True,
-            )
+            # a joint is a hinge unless told otherwise
+            node.add_joint(name=joint.name, axis=joint.axis, range=joint.range, limited=True)
         for site in body.sites:
             node.add_site(name=site.name, pos=site.position, quat=site.quat_wxyz)
     return build.compile()

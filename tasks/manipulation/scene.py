@@ -147,8 +147,8 @@ def _cabinet(sizes: TabletopSizes) -> tuple[BodySpec, BodySpec]:
     return cabinet, drawer
 
 
-# From far off with a narrow view (1 px is about 1 cm everywhere), 30 deg above the table: low enough
-# to see under the palm while the gripper holds the block.
+# From far off with a narrow view (1 px is about 1 cm everywhere), 30 deg above the table: low
+# enough to see under the palm while the gripper holds the block.
 FRONT_CAMERA = CameraSpec(
     "front", position=(1.76, -0.03, 0.83), look_at=(0.50, -0.03, 0.10), fovy_deg=24.0
 )

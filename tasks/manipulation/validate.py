@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from gymnasium.vector import AutoresetMode
@@ -29,7 +30,7 @@ class Validation:
 
 
 def validate(
-    task: str, num_starts: int = 500, seed: int = 0, num_envs: int = 128, **options: object
+    task: str, num_starts: int = 500, seed: int = 0, num_envs: int = 128, **options: Any
 ) -> Validation:
     """Run the expert of `task` from the starts of seeds seed .. seed + num_starts - 1.
 
