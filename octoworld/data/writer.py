@@ -14,14 +14,14 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from octoworld.core.errors import DatasetError
-from octoworld.core.io import write_json
 
 from . import layout
 from .episode import Episode
-from .reader import Dataset, read_episode_stats
+from .metadata import plain, write_meta
+from .reader import Dataset
 from .shards import TableShard, VideoShard
 from .staging import Staging
-from .stats import Stats, aggregate, column_stats, image_stats, sample_indices
+from .stats import column_stats, image_stats, sample_indices
 from .video import VideoConfig
 
 MEGABYTE = 1_000_000
@@ -177,7 +177,7 @@ class DatasetWriter:
             "data/file_index": file,
             "dataset_from_index": self.num_frames,
             "dataset_to_index": self.num_frames + length,
-            "octoworld/info": json.dumps(episode.info, default=_plain),
+            "octoworld/info": json.dumps(episode.info, default=plain),
         }
         for key, feature in self.features.items():
             if feature["dtype"] in ("video", "image"):
@@ -285,41 +285,18 @@ class DatasetWriter:
         place = _place(self._first_file.get("meta", 0))
         path = root / layout.EPISODES_PATH.format(**place)
         path.parent.mkdir(parents=True, exist_ok=True)
-        rows = [row | {f"meta/episodes/{k}": v for k, v in place.items()} for row in self._rows]
-        pq.write_table(pa.Table.from_pylist(rows), path)
-        pq.write_table(layout.tasks_table(self.tasks), root / "meta/tasks.parquet")
+        at = {f"meta/episodes/{k}": v for k, v in place.items()}
+        pq.write_table(pa.Table.from_pylist([row | at for row in self._rows]), path)
         info = {
-            "codebase_version": layout.VERSION,
             "robot_type": self.robot,
             "total_episodes": self.num_episodes,
             "total_frames": self.num_frames,
-            "total_tasks": len(self.tasks),
-            "chunks_size": layout.CHUNK_SIZE,
             "data_files_size_in_mb": self._limits[0] / MEGABYTE,
             "video_files_size_in_mb": self._limits[1] / MEGABYTE,
             "fps": self.fps,
-            "splits": {"train": f"0:{self.num_episodes}"},
-            "data_path": layout.DATA_PATH,
-            "video_path": layout.VIDEO_PATH if self._video_keys else None,
-            "features": self.features,
         }
-        write_json(root / "meta/info.json", info)
         extras = {"meta": self.extra_meta, "columns_2d": self._columns_2d}
-        write_json(root / layout.EXTRAS_PATH, json.loads(json.dumps(extras, default=_plain)))
-        stats = {k: self._feature_stats(root, k) for k in self.features}
-        write_json(
-            root / "meta/stats.json",
-            {k: {name: v.tolist() for name, v in s.items()} for k, s in stats.items()},
-        )
-
-    def _feature_stats(self, root: Path, key: str) -> Stats:
-        """Of the whole dataset: exact for columns; for images, aggregated over episodes."""
-        feature = self.features[key]
-        if feature["dtype"] not in ("video", "image"):
-            files = sorted((root / "data").rglob("*.parquet"))
-            parts = [layout.to_numpy(pq.read_table(f, columns=[key])[key], feature) for f in files]
-            return column_stats(np.concatenate(parts))
-        return aggregate(read_episode_stats(root, key))
+        write_meta(root, info, self.features, self.tasks, extras)
 
     def __enter__(self) -> DatasetWriter:
         return self
@@ -340,14 +317,3 @@ class DatasetWriter:
 def _place(number: int) -> dict[str, int]:
     chunk, file = divmod(number, layout.CHUNK_SIZE)
     return {"chunk_index": chunk, "file_index": file}
-
-
-def _plain(value: Any) -> Any:
-    """What json cannot write by itself."""
-    if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
-    if isinstance(value, Path):
-        return str(value)
-    raise DatasetError(
-        f"facts of a dataset must be JSON-able, got {value!r} ({type(value).__name__})"
-    )

@@ -238,7 +238,7 @@ def die(*a): os.kill(os.getpid(), signal.SIGKILL)
 new = not os.path.exists(folder)
 writer = DatasetWriter(folder, 10, "panda") if new else DatasetWriter.append(folder)
 writer.add(episode)
-if moment == "meta": import octoworld.data.writer as w; w.write_json = die
+if moment == "meta": import octoworld.data.metadata as m; m.write_json = die
 if moment == "publish":
     import octoworld.data.staging as s
     rename, calls = os.rename, []

@@ -5,6 +5,7 @@ README.md beside this file), on that folder or on any other dataset.
 """
 
 import argparse
+import importlib
 import importlib.util
 import json
 import sys
@@ -70,9 +71,7 @@ def load_lerobot() -> Any:
         library = torch.library.Library("torchvision", "FRAGMENT")
         library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         _libraries.append(library)
-    from lerobot.datasets.lerobot_dataset import LeRobotDataset
-
-    return LeRobotDataset
+    return importlib.import_module("lerobot.datasets.lerobot_dataset").LeRobotDataset
 
 
 def decode(path: Path) -> list[np.ndarray]:
