@@ -14,6 +14,9 @@ VERBS: dict[str, dict[str, tuple[str, str]]] = {
         "doctor": ("doctor", "check this machine, and say how to mend what is missing"),
         "list": ("list_names", "list tasks, robots, policies, world models, backends, benches"),
     },
+    "Whole jobs": {
+        "worldenv": ("worldenv", "post-train a policy in a learned world model, start to end"),
+    },
     "Data and results": {
         "view": ("view", "open a recorded run in the browser, or write it as a static page"),
         "dataset": ("dataset", "check a data set, or print its statistics"),

@@ -1,0 +1,1 @@
+"""Whole jobs, a page each."""

@@ -1,0 +1,140 @@
+"""Success in true physics on paired starts: judged by the simulator, and by the reflector's own stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from octoworld.bench.intervals import bootstrap_mean, wilson
+from octoworld.data.episode import Episode
+from vla.policy import Policy
+
+from .rollouts import RolloutConfig, collect
+
+Stop = Callable[[Episode], int | None]
+"""First step of an episode at which the reflector says 'done', or None."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One evaluated episode. `oracle`: the simulator ends it at the first success; `self_stopped`:
+    the policy runs on until the reflector stops it, and must be in success then; `at_end`: in
+    success when the clock runs out, without any stop.
+    """
+
+    task: str
+    seed: int
+    oracle: bool
+    self_stopped: bool
+    at_end: bool
+    success_step: int
+    """First step after which the simulator sees success; -1 never."""
+    stop_step: int
+    """Step before which the reflector stopped; -1 never."""
+
+
+def evaluate(
+    policy: Policy,
+    tasks: Sequence[str],
+    seeds: Sequence[int],
+    config: RolloutConfig,
+    *,
+    stop: Stop | None = None,
+) -> list[Outcome]:
+    """Roll `policy` from the start seeds of every task, once each.
+
+    Both protocols are read from one roll-out that nothing ends, because up to the first success
+    (or stop) an ended and an unended episode are the same.
+    """
+    outcomes = []
+    whole = RolloutConfig(config.num_envs, 10**6, config.temperature, config.cameras)
+    for task in tasks:
+        for episode in collect(task, seeds, whole, policy=policy, source="evaluation"):
+            outcomes.append(judge(episode, stop))
+    return outcomes
+
+
+def judge(episode: Episode, stop: Stop | None) -> Outcome:
+    """Read an uncut episode under the three protocols."""
+    success = episode["next.success"]
+    stopped = stop(episode) if stop is not None else None
+    # the reflector speaks before action `stopped`, so it ends in the state after the one before
+    held = bool(success[stopped - 1]) if stopped else (False if stopped == 0 else bool(success[-1]))
+    return Outcome(
+        task=episode.info["task"],
+        seed=episode.info["seed"],
+        oracle=bool(success.any()),
+        self_stopped=held,
+        at_end=bool(success[-1]),
+        success_step=int(success.argmax()) if success.any() else -1,
+        stop_step=-1 if stopped is None else int(stopped),
+    )
+
+
+def summarise(
+    arms: dict[str, list[Outcome]],
+    baseline: str,
+    protocols: Sequence[str] = ("oracle", "self_stopped"),
+) -> list[dict[str, Any]]:
+    """Rows of the result table: success and 95 % interval per arm, task and protocol, and the
+    paired difference from `baseline` (bootstrap over start states).
+    """
+    rows = []
+    tasks = list(dict.fromkeys(o.task for o in arms[baseline]))
+    for protocol in protocols:
+        for task in ["all", *tasks]:
+            base = _hits(arms[baseline], task, protocol)
+            for arm, outcomes in arms.items():
+                hits = _hits(outcomes, task, protocol)
+                rate = wilson(int(hits.sum()), len(hits))
+                row = {"protocol": protocol, "task": task, "arm": arm, "episodes": len(hits)}
+                row |= {"success": rate.estimate, "ci": [rate.low, rate.high]}
+                if arm != baseline:
+                    change = bootstrap_mean(hits - base)
+                    row |= {
+                        "difference": change.estimate,
+                        "difference_ci": [change.low, change.high],
+                    }
+                rows.append(row)
+    return rows
+
+
+def format_table(rows: Sequence[dict[str, Any]]) -> str:
+    """The rows as a Markdown table."""
+    names = {"oracle": "ended by the simulator", "self_stopped": "ended by the reflector"}
+    lines = [
+        "| protocol | task | arm | success [95 % CI] | paired difference [95 % CI] | episodes |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        low, high = row["ci"]
+        success = f"{100 * row['success']:.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
+        difference = ""
+        if "difference" in row:
+            low, high = row["difference_ci"]
+            difference = f"{100 * row['difference']:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
+        protocol = names.get(row["protocol"], row["protocol"])
+        lines.append(
+            f"| {protocol} | {row['task']} | {row['arm']} | {success} | {difference} "
+            f"| {row['episodes']} |"
+        )
+    return "\n".join(lines)
+
+
+def to_rows(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
+    """Outcomes as JSON rows."""
+    return [asdict(o) for o in outcomes]
+
+
+def from_rows(rows: Sequence[dict[str, Any]]) -> list[Outcome]:
+    """Outcomes from their JSON rows."""
+    return [Outcome(**row) for row in rows]
+
+
+def _hits(outcomes: Sequence[Outcome], task: str, protocol: str) -> NDArray[np.float64]:
+    chosen = [o for o in outcomes if task in ("all", o.task)]
+    return np.array([getattr(o, protocol) for o in chosen], float)

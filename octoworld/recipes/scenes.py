@@ -1,0 +1,74 @@
+"""Still pictures of a task's scene, for grounding: random layouts, arm poses and openings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from gymnasium.vector import AutoresetMode
+
+from octoworld.core.rng import WorldRng, derive_seed
+from octoworld.data.episode import Episode
+from robots.control.ik import IkConfig, InverseKinematics
+from tasks.env import task_env
+
+WORKSPACE = ((0.36, -0.26, 0.02), (0.68, 0.26, 0.30))
+"""Tool positions drawn, low and high corner [m]."""
+HELD_SHARE, NEAR_SHARE = 0.25, 0.25
+"""Shares of pictures with the block between the fingers, and with the tool near the block."""
+
+
+def still_scenes(task: str, seeds: Sequence[int], cameras: Sequence[str]) -> list[Episode]:
+    """One-row episodes of `task`, one a seed: nothing moves, no action is taken.
+
+    The tool stands anywhere, near the block, or holds it; the drawer is open by a random width in
+    every second picture.
+    """
+    count = len(seeds)
+    env = task_env(task, num_envs=count, autoreset_mode=AutoresetMode.DISABLED)
+    try:
+        env.reset(seed=list(seeds))
+        world, everyone = env.world, np.ones(count, bool)
+        rng = WorldRng([derive_seed(seed, "still scene") for seed in seeds])
+        tool = rng.uniform(everyone, *WORKSPACE, (3,))
+        kind = rng.uniform(everyone)
+        held, near = kind < HELD_SHARE, kind > 1 - NEAR_SHARE
+        block = world.pose("block")
+        nearby = block[:, :3] + rng.uniform(everyone, (-0.05, -0.05, 0.0), (0.05, 0.05, 0.12), (3,))
+        tool = np.where(near[:, None], nearby, tool)
+        spec = env.control.spec
+        ik = InverseKinematics(spec, IkConfig(iterations=12))
+        down = np.tile(env.control.config.tool_quat_wxyz, (count, 1))
+        start = world.joint_position(*spec.arm_joints)
+        world.set_joint_position(
+            spec.arm_joints, ik.solve(start, np.concatenate([tool, down], axis=1))
+        )
+        opening = np.where(held, 0.0225, rng.uniform(everyone, *spec.gripper_range))
+        fingers = np.repeat(opening[:, None], len(spec.gripper_joints), axis=1)
+        world.set_joint_position(spec.gripper_joints, fingers)
+        drawer = rng.uniform(everyone, -0.13, 0.13).clip(min=0)
+        world.set_joint_position(("drawer_slide",), drawer[:, None])
+        world.refresh()
+        if held.any():
+            pose = world.pose("block")[held]
+            pose[:, :3] = world.pose("tool")[held, :3] + rng.uniform(held, -0.004, 0.004, (3,))
+            world.set_pose("block", pose, held)
+            world.refresh()
+        observed = env.task.observe(world)
+        columns = {f"observation.images.{c}": world.render(c) for c in cameras}
+        columns["observation.state"] = observed["observation.state"]
+        columns["observation.environment_state"] = observed["privileged"]
+        columns["action"] = np.zeros((count, env.num_acts), np.float32)
+        columns["next.success"] = np.zeros(count, bool)
+        info = {"task": task, "robot": env.task.robot, "control_mode": env.control.name}
+        return [
+            Episode(
+                {k: v[i : i + 1] for k, v in columns.items()},
+                env.instructions[i],
+                int(env.fps),
+                info | {"seed": int(seeds[i])},
+            )
+            for i in range(count)
+        ]
+    finally:
+        env.close()

@@ -1,0 +1,227 @@
+"""Stages that learn from recordings: grounding, imitation, autoencoder, world model, reflector."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from octoworld.core.errors import CheckpointError
+from octoworld.core.io import atomic_folder
+from octoworld.core.rng import torch_generator
+from vla.checkpoint import load_policy
+from vla.pretrain import pretrain_grounding
+from vla.sft import train_sft
+from vla.tiny import TinyPolicy
+from worldmodels.autoencoder import FrameAutoencoder, encode_dataset, train_autoencoder
+from worldmodels.dataset import EpisodeDataset
+from worldmodels.flow import FlowWorldModel, train_flow
+from worldmodels.metrics import rollout_report
+from worldmodels.probe import ProbeConfig, train_probe
+from worldmodels.reflector import Reflector, evaluate_reflector, train_reflector
+from worldmodels.replay import replay
+
+from ..stages import Run
+from .config import WorldEnvConfig
+from .recordings import load
+
+PROBED = {"block": (0, 3), "drawer": (17, 18)}
+"""Parts of `observation.environment_state` read by the probe: block from tool [m], opening [m]."""
+
+
+def learn_grounding(run: Run) -> dict[str, Any]:
+    """Eyes and words from still pictures."""
+    config: WorldEnvConfig = run.config
+    if taken := _take(run, "grounding"):
+        return taken
+    folder = run.path("training", "grounding")
+    pretrain_grounding(load(run, "grounding"), config.grounding, folder, config.seed)
+    return _keep(run, "grounding", folder / "policy") | _last(folder)
+
+
+def learn_sft(run: Run) -> dict[str, Any]:
+    """The policy, from five demonstrations a task."""
+    config: WorldEnvConfig = run.config
+    folder = run.path("training", "sft")
+    grounded = policy(run, "grounding")
+    train_sft(load(run, "demonstrations"), config.sft, folder, config.seed, initial=grounded)
+    return _keep(run, "sft", folder / "policy") | _last(folder)
+
+
+def learn_autoencoder(run: Run) -> dict[str, Any]:
+    """Frames to 16 tokens and back, from everything recorded but the held-out episodes."""
+    config: WorldEnvConfig = run.config
+    if taken := _take(run, "autoencoder"):
+        return taken
+    folder = run.path("training", "autoencoder")
+    episodes = [*load(run, "grounding"), *_training_episodes(run)]
+    data = EpisodeDataset.from_episodes(episodes, config.cameras)
+    model, metrics = train_autoencoder(
+        data, config.autoencoder, config.autoencoder_fit, folder, seed=config.seed
+    )
+    _save(run, "autoencoder", model)
+    return metrics
+
+
+def learn_worldmodel(run: Run) -> dict[str, Any]:
+    """The video model, and its errors on held-out exploration, in pixels and in metres."""
+    config: WorldEnvConfig = run.config
+    training, heldout = datasets(run)
+    facts = _take(run, "worldmodel")
+    if not facts:
+        folder = run.path("training", "worldmodel")
+        model, metrics = train_flow(
+            training, autoencoder(run), config.worldmodel, folder, seed=config.seed
+        )
+        _save(run, "worldmodel", model)
+        facts = dict(metrics)
+    probe, _ = train_probe(
+        training,
+        ProbeConfig(column="observation.environment_state", parts=PROBED),
+        run.path("training", "probe"),
+        seed=config.seed,
+    )
+    report = rollout_report(
+        worldmodel(run),
+        heldout,
+        torch_generator(config.seed, "worldmodel", "report"),
+        num_starts=128,
+        chunks=5,
+        probe=probe,
+    )
+    return facts | {"report": report.as_dict(), "psnr_20_steps": report.psnr[-1]}
+
+
+def learn_reflector(run: Run) -> dict[str, Any]:
+    """Reward and stop signal; measured on held-out episodes, real and imagined."""
+    config: WorldEnvConfig = run.config
+    training, heldout = datasets(run)
+    model = worldmodel(run)
+
+    def generated(data: EpisodeDataset, label: str):
+        return replay(model, data, config.replay, torch_generator(config.seed, "replay", label))
+
+    facts = _take(run, "reflector")
+    if not facts:
+        folder = run.path("training", "reflector")
+        _, metrics = train_reflector(
+            training,
+            autoencoder(run),
+            config.reflector,
+            folder,
+            seed=config.seed,
+            generated=[generated(training, "train")],
+            validation=heldout,
+        )
+        _save(run, "reflector", folder)
+        facts = dict(metrics)
+    judge = reflector(run)
+    imagined = generated(heldout, "heldout")
+    real_card = evaluate_reflector(judge, heldout)
+    imagined_card = evaluate_reflector(judge, imagined.dataset, imagined.trust)
+    return facts | {
+        "real": real_card.as_dict(),
+        "imagined": imagined_card.as_dict(),
+        "f1_real": real_card.f1,
+        "false_success_real": real_card.false_success,
+        "f1_imagined": imagined_card.f1,
+        "false_success_imagined": imagined_card.false_success,
+        "threshold": float(judge.threshold),
+    }
+
+
+def policy(run: Run, name: str) -> TinyPolicy:
+    """A policy of the run: grounding, sft or posttrained."""
+    loaded = load_policy(run.path("checkpoints", name))
+    assert isinstance(loaded, TinyPolicy)  # the recipe trains no other kind
+    return loaded
+
+
+def autoencoder(run: Run) -> FrameAutoencoder:
+    """The run's autoencoder."""
+    return _load(FrameAutoencoder, run.path("checkpoints", "autoencoder"))
+
+
+def worldmodel(run: Run) -> FlowWorldModel:
+    """The run's world model."""
+    return _load(FlowWorldModel, run.path("checkpoints", "worldmodel"))
+
+
+def reflector(run: Run) -> Reflector:
+    """The run's reflector."""
+    return _load(Reflector, run.path("checkpoints", "reflector"))
+
+
+def datasets(run: Run) -> tuple[EpisodeDataset, EpisodeDataset]:
+    """Demonstrations and exploration to learn from, and the exploration held out, both encoded."""
+    config: WorldEnvConfig = run.config
+    model = autoencoder(run)
+    training = EpisodeDataset.from_episodes(_training_episodes(run), config.cameras)
+    exploration = load(run, "exploration")
+    heldout = EpisodeDataset.from_episodes(
+        [exploration[i] for i in _heldout(config, len(exploration))], config.cameras
+    )
+    for data in (training, heldout):
+        encode_dataset(model, data)
+    return training, heldout
+
+
+def _training_episodes(run: Run) -> list:
+    exploration = load(run, "exploration")
+    kept = set(_heldout(run.config, len(exploration)))
+    return [
+        *load(run, "demonstrations"),
+        *(e for i, e in enumerate(exploration) if i not in kept),
+    ]
+
+
+def _heldout(config: WorldEnvConfig, count: int) -> list[int]:
+    """Indices of the held-out exploration episodes, spread over tasks and temperatures."""
+    wanted = max(1, round(count * config.data.heldout_share))
+    return sorted({int(i) for i in np.linspace(0, count - 1, wanted)})
+
+
+def _take(run: Run, name: str) -> dict[str, Any]:
+    """Copy a checkpoint from `pretrained`, if the config says so; {} if it is to be trained."""
+    if not run.config.pretrained:
+        return {}
+    source = Path(run.config.pretrained) / name
+    if not source.is_dir():
+        raise CheckpointError(f"pretrained part {source} does not exist")
+    _keep(run, name, source)
+    return {"pretrained": 1}
+
+
+def _keep(run: Run, name: str, source: Path) -> dict[str, Any]:
+    with atomic_folder(run.path("checkpoints", name)) as temporary:
+        shutil.copytree(source, temporary, dirs_exist_ok=True)
+    return {}
+
+
+def _save(run: Run, name: str, model: Any) -> None:
+    with atomic_folder(run.path("checkpoints", name)) as temporary:
+        if isinstance(model, Path):
+            for file in ("config.json", "diffusion_pytorch_model.safetensors"):
+                shutil.copy(model / file, temporary / file)
+        else:
+            model.save_pretrained(str(temporary))
+
+
+def _load(cls: Any, folder: Path) -> Any:
+    if not (folder / "config.json").exists():
+        raise CheckpointError(f"{folder} holds no checkpoint (no config.json)")
+    try:
+        return cls.from_pretrained(str(folder)).eval()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise CheckpointError(
+            f"{folder} is damaged or of another model ({str(error).splitlines()[0]})"
+        ) from None
+
+
+def _last(folder: Path) -> dict[str, float]:
+    from octoworld.core.log import read_metrics
+
+    rows = read_metrics(folder / "metrics.jsonl")
+    return {k: v for k, v in rows[-1].items() if k != "step"} if rows else {}

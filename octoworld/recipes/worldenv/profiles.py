@@ -1,0 +1,91 @@
+"""Profiles: the World-Env job at several sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from octoworld.core.errors import UnknownNameError
+from octoworld.core.fit import FitConfig
+from octoworld.core.paths import asset
+from octoworld.rl import TrainerConfig
+from vla.augment import AugmentConfig
+from vla.posttrain import PosttrainConfig
+from vla.pretrain import GroundingConfig
+from vla.sft import SftConfig
+from vla.tiny import TinyConfig
+from worldmodels.autoencoder import AutoencoderConfig
+from worldmodels.env import ImaginationConfig
+from worldmodels.flow import FlowConfig, FlowTrainConfig
+from worldmodels.reflector import ReflectorConfig, ReflectorTrainConfig
+from worldmodels.replay import ReplayConfig
+
+from .config import DataConfig, EvaluationConfig, WorldEnvConfig
+
+
+def small(seed: int = 0) -> WorldEnvConfig:
+    """The real one: all from nothing, about three hours on two cores."""
+    return WorldEnvConfig(seed=seed)
+
+
+def demo(seed: int = 0) -> WorldEnvConfig:
+    """Minutes: eyes, world model and reflector are ours from `assets/`; policy and gain are new."""
+    base = small(seed)
+    trainer = replace(base.trainer(), iterations=12, num_groups=8, max_groups=16)
+    return replace(
+        base,
+        pretrained=str(asset("checkpoints", "tabletop")),
+        data=replace(base.data, scenes_per_task=1, exploration_per_task=15),
+        sft=replace(base.sft, fit=replace(base.sft.fit, steps=600)),
+        posttrain=replace(base.posttrain, rl=trainer),
+        evaluation=EvaluationConfig(episodes_per_task=25),
+    )
+
+
+def smoke(seed: int = 0) -> WorldEnvConfig:
+    """Every stage from nothing within minutes: shows that the job runs, not that it succeeds."""
+    policy = TinyConfig(width=96, depth=2, heads=4, stem_channels=32)
+    still = AugmentConfig(shift_pixels=0)
+    return WorldEnvConfig(
+        seed=seed,
+        data=DataConfig(scenes_per_task=200, exploration_per_task=16, heldout_share=0.25),
+        grounding=GroundingConfig(
+            model=policy, fit=FitConfig(steps=300, batch_size=32, ema_decay=0.99), augment=still
+        ),
+        sft=SftConfig(
+            model=policy, fit=FitConfig(steps=300, batch_size=32, ema_decay=0.99), augment=still
+        ),
+        autoencoder=AutoencoderConfig(width=16, latent_channels=16),
+        autoencoder_fit=FitConfig(steps=300, batch_size=32, ema_decay=0.98),
+        worldmodel=FlowTrainConfig(
+            model=FlowConfig(dim=96, layers=3, heads=4),
+            fit=FitConfig(steps=400, batch_size=16, learning_rate=2e-3, ema_decay=0.99),
+        ),
+        replay=ReplayConfig(clips=64),
+        reflector=ReflectorTrainConfig(
+            model=ReflectorConfig(dim=64, frame_layers=2, text_layers=1),
+            fit=FitConfig(steps=200, batch_size=16, learning_rate=1e-3, ema_decay=0.98),
+        ),
+        imagination=ImaginationConfig(horizon=24),
+        posttrain=PosttrainConfig(
+            rl=TrainerConfig(
+                iterations=3, group_size=4, num_groups=4, max_groups=4, horizon=6,
+                learning_rate=1e-4, discount=0.99,
+            )
+        ),
+        evaluation=EvaluationConfig(episodes_per_task=10, num_envs=10),
+    )  # fmt: skip
+
+
+PROFILES: dict[str, Callable[[int], WorldEnvConfig]] = {
+    "smoke": smoke,
+    "demo": demo,
+    "small": small,
+}
+
+
+def profile(name: str, seed: int = 0) -> WorldEnvConfig:
+    """The config of a profile; raises UnknownNameError with the choices."""
+    if name not in PROFILES:
+        raise UnknownNameError("profile", name, PROFILES)
+    return PROFILES[name](seed)

@@ -1,0 +1,103 @@
+"""Stages that record: still scenes, demonstrations, exploration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from octoworld.core.io import write_text
+from octoworld.data.episode import Episode
+from octoworld.data.reader import Dataset
+from octoworld.data.writer import DatasetWriter
+from sim.backends.mjcf import scene_xml
+from tasks.env import task_env
+from vla.policy import Policy
+
+from ..rollouts import RolloutConfig, collect
+from ..scenes import still_scenes
+from ..stages import Run
+from .config import WorldEnvConfig, split_manifest, split_seeds
+
+SCENES_AT_ONCE = 100
+
+
+def record_scenes(run: Run) -> dict[str, Any]:
+    """Still pictures of every task's scene, and the run's manifest and scene file."""
+    config: WorldEnvConfig = run.config
+    split_manifest(config).save(run.path("splits.json"))
+    env = task_env(config.tasks[0])
+    write_text(run.path("scene.xml"), scene_xml(env.task.scene()))
+    env.close()
+
+    def episodes() -> Iterable[Episode]:
+        for task in config.tasks:
+            seeds = split_seeds(config, "grounding", task, config.data.scenes_per_task)
+            for first in range(0, len(seeds), SCENES_AT_ONCE):
+                yield from still_scenes(task, seeds[first : first + SCENES_AT_ONCE], config.cameras)
+
+    # stills of different scenes have nothing in common from frame to frame: PNG, not video
+    return {"scenes": write(run, "grounding", episodes(), video=False)["episodes"]}
+
+
+def record_demonstrations(run: Run) -> dict[str, Any]:
+    """A few expert episodes of every task."""
+    config: WorldEnvConfig = run.config
+    rollouts = RolloutConfig(config.data.num_envs, config.data.hold_steps, cameras=config.cameras)
+
+    def episodes() -> Iterable[Episode]:
+        for task in config.tasks:
+            count = config.data.demonstrations_per_task
+            seeds = split_seeds(config, "demonstrations", task, 4 * count)
+            good = [
+                e for e in collect(task, seeds, rollouts, policy=None, source="expert") if e.success
+            ]
+            # a demonstration that fails is no demonstration; the expert fails in few of a hundred
+            yield from good[:count]
+
+    return write(run, "demonstrations", episodes())
+
+
+def record_exploration(run: Run, policy: Policy) -> dict[str, Any]:
+    """The fine-tuned policy with its noise, in true physics; successes and failures alike."""
+    config: WorldEnvConfig = run.config
+    temperatures = config.data.exploration_temperatures
+
+    def episodes() -> Iterable[Episode]:
+        for task in config.tasks:
+            seeds = split_seeds(config, "exploration", task, config.data.exploration_per_task)
+            for index, temperature in enumerate(temperatures):
+                rollouts = RolloutConfig(
+                    config.data.num_envs, config.data.hold_steps, temperature, config.cameras
+                )
+                share = seeds[index :: len(temperatures)]
+                if share:
+                    yield from collect(task, share, rollouts, policy=policy, source="exploration")
+
+    return write(run, "exploration", episodes())
+
+
+def write(run: Run, name: str, episodes: Iterable[Episode], video: bool = True) -> dict[str, Any]:
+    """Write `episodes/<name>`; returns counts and the success rate by task."""
+    folder = run.path("episodes", name)
+    facts: dict[str, Any] = {"episodes": 0, "steps": 0}
+    hits: dict[str, list[bool]] = {}
+    if not folder.exists():
+        writer: DatasetWriter | None = None
+        for episode in episodes:
+            if writer is None:
+                robot = str(episode.info["robot"])
+                meta = {"control_mode": episode.info["control_mode"]}
+                writer = DatasetWriter(folder, episode.fps, robot, extra_meta=meta, video=video)
+            writer.add(episode)
+        if writer is not None:
+            writer.close()
+    for meta in Dataset(folder).episodes:
+        facts["episodes"] += 1
+        facts["steps"] += meta.length
+        hits.setdefault(meta.info["task"], []).append(meta.info.get("first_success", -1) >= 0)
+    return facts | {f"success/{task}": sum(h) / len(h) for task, h in hits.items()}
+
+
+def load(run: Run, name: str) -> list[Episode]:
+    """All episodes of `episodes/<name>`, images decoded."""
+    return Dataset(run.path("episodes", name)).load_all()

@@ -1,0 +1,84 @@
+"""Grounding: teach a policy's eyes where things are, from still pictures, before any demonstration.
+
+It stands in for what a pretrained vision-language model brings along. The pictures are rendered
+scenes without motion or reward: no action of the robot is shown, so no interaction is spent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import torch
+from torch.nn import functional as F
+
+from octoworld.core.config import save_config
+from octoworld.core.errors import DatasetError
+from octoworld.core.fit import FitConfig, fit
+from octoworld.data.episode import Episode
+
+from .augment import AugmentConfig, augment_images, augment_state
+from .processors import images_to_float
+from .sft import build_dataset, make_policy
+from .tiny import TinyConfig, TinyPolicy
+
+
+@dataclass(frozen=True)
+class GroundingConfig:
+    """What is trained, how long, on how disturbed a picture."""
+
+    model: TinyConfig = field(default_factory=TinyConfig)
+    """Shape of the policy; sizes left at 0 come from the scenes."""
+    fit: FitConfig = field(
+        default_factory=lambda: FitConfig(steps=3000, batch_size=64, ema_decay=0.995)
+    )
+    """The training loop."""
+    augment: AugmentConfig = field(default_factory=lambda: AugmentConfig(shift_pixels=0))
+    """Disturbances; no shift, because the camera stands still and places are what is learned."""
+
+
+def pretrain_grounding(
+    scenes: Sequence[Episode], config: GroundingConfig, folder: Path | str, seed: int
+) -> TinyPolicy:
+    """A policy that can tell the true state of a scene from its picture, and knows the words.
+
+    Args:
+        scenes: episodes of one row each, with `observation.environment_state`; their actions are
+            not used.
+        config: what to train and how.
+        folder: run folder; a killed run in it goes on. The policy ends in `policy/`.
+        seed: weights, batches and augmentation are a function of it.
+
+    Raises:
+        DatasetError: the scenes do not hold their true state, or do not fit the config.
+    """
+    folder = Path(folder)
+    dataset = build_dataset(scenes, config.model.chunk_size, config.model.cameras, False)
+    if dataset.privileged is None:
+        raise DatasetError(
+            "grounding needs the column observation.environment_state in every scene"
+        )
+    policy = make_policy(scenes, dataset, config.model, seed)
+    save_config(replace(config, model=policy.config), folder / "config.yaml")
+    assert policy.processor.privileged is not None  # make_policy has taken it from the dataset
+    mean, std = policy.processor.privileged.tensors()
+    tokens = policy.processor.encode(dataset.instructions, policy.config.max_words)
+    targets = (dataset.privileged - mean) / std
+
+    def loss_fn(step: int, generator: torch.Generator) -> Mapping[str, torch.Tensor]:
+        rows = torch.randint(len(dataset), (config.fit.batch_size,), generator=generator)
+        images = {
+            camera: images_to_float(augment_images(pixels[rows], config.augment, generator))
+            for camera, pixels in dataset.images.items()
+        }
+        state = augment_state(dataset.state[rows], policy.state_std, config.augment, generator)
+        output = policy(images, state, tokens, dataset.instruction[rows])
+        assert output.privileged is not None  # the dataset has the column, so the policy the head
+        error = F.smooth_l1_loss(output.privileged, targets[rows], reduction="none").mean(0)
+        absolute = ((output.privileged - targets[rows]).abs().mean(0) * std)[:3]
+        return {"loss": error.mean(), "first_three_mm": 1000 * absolute.mean()}
+
+    fit(policy, loss_fn, config.fit, folder, seed=seed, label="grounding")
+    policy.save_pretrained(folder / "policy")
+    return policy
