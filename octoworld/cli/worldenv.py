@@ -10,7 +10,7 @@ import tyro
 
 @dataclass(frozen=True)
 class WorldEnvArgs:
-    """World-Env from start to end: demonstrations, SFT, exploration, world model, reflector, gain."""
+    """World-Env from start to end: data, SFT, world model, reflector, post-training, test."""
 
     profile: str = "small"
     """smoke (minutes, shows that it runs), demo (starts from our checkpoints), small (hours)."""

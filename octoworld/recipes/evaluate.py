@@ -1,4 +1,4 @@
-"""Success in true physics on paired starts: judged by the simulator, and by the reflector's own stop."""
+"""Success in true physics on paired starts, stopped by the simulator or by the reflector."""
 
 from __future__ import annotations
 
@@ -21,16 +21,18 @@ Stop = Callable[[Episode], int | None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """One evaluated episode. `oracle`: the simulator ends it at the first success; `self_stopped`:
-    the policy runs on until the reflector stops it, and must be in success then; `at_end`: in
-    success when the clock runs out, without any stop.
-    """
+    """One evaluated episode under three protocols."""
 
     task: str
+    """Registered name."""
     seed: int
+    """Of the start state."""
     oracle: bool
+    """The simulator ends the episode at the first success."""
     self_stopped: bool
+    """The policy runs on until the reflector stops it, and must be in success then."""
     at_end: bool
+    """In success when the clock runs out, without any stop."""
     success_step: int
     """First step after which the simulator sees success; -1 never."""
     stop_step: int
@@ -80,8 +82,9 @@ def summarise(
     baseline: str,
     protocols: Sequence[str] = ("oracle", "self_stopped"),
 ) -> list[dict[str, Any]]:
-    """Rows of the result table: success and 95 % interval per arm, task and protocol, and the
-    paired difference from `baseline` (bootstrap over start states).
+    """Rows of the result table: success with its 95 % interval, by protocol, task and arm.
+
+    Other arms than `baseline` also get the paired difference (bootstrap over start states).
     """
     rows = []
     tasks = list(dict.fromkeys(o.task for o in arms[baseline]))

@@ -1,4 +1,4 @@
-"""Roll-outs in true physics, recorded as Episodes: by an expert, a policy, with or without a reflector."""
+"""Roll-outs in true physics, recorded as Episodes: by an expert or by a policy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from octoworld.core.rng import torch_generator
 from octoworld.data.episode import Episode
-from sim.vec_env import VecEnv
 from tasks.env import TaskEnv, task_env
 from vla.policy import Policy
 
@@ -35,7 +34,9 @@ class RolloutConfig:
 class Actor(Protocol):
     """Gives (N, K, A) actions for the worlds of an env."""
 
-    def act(self, env: VecEnv, obs: dict[str, NDArray], step: int) -> NDArray[np.float32]: ...
+    def act(self, env: TaskEnv, obs: dict[str, NDArray], step: int) -> NDArray[np.float32]:
+        """The next K actions, (N, K, A)."""
+        ...
 
 
 class ExpertActor:
@@ -45,6 +46,7 @@ class ExpertActor:
         self._expert = env.task.expert()
 
     def act(self, env: TaskEnv, obs: dict[str, NDArray], step: int) -> NDArray[np.float32]:
+        """One action, (N, 1, A)."""
         return np.asarray(self._expert.act(env.world), np.float32)[:, None]
 
 
@@ -53,9 +55,9 @@ class PolicyActor:
 
     def __init__(self, policy: Policy, temperature: float, seed: int) -> None:
         self._policy, self._temperature, self._seed = policy, temperature, seed
-        self.log_probs: list[torch.Tensor] = []
 
-    def act(self, env: VecEnv, obs: dict[str, NDArray], step: int) -> NDArray[np.float32]:
+    def act(self, env: TaskEnv, obs: dict[str, NDArray], step: int) -> NDArray[np.float32]:
+        """A chunk, (N, K, A)."""
         if step == 0:
             self._policy.reset()
         tensors = {k: torch.as_tensor(v) for k, v in obs.items()}

@@ -38,7 +38,7 @@ class Run:
         folder = Path(folder)
         if (folder / "config.yaml").exists():
             raise ConfigError(
-                f"{folder} already holds a run; go on with `--resume {folder}` or give another --out"
+                f"{folder} already holds a run; use `--resume {folder}`, or another --out"
             )
         folder.mkdir(parents=True, exist_ok=True)
         save_config(config, folder / "config.yaml")
@@ -61,6 +61,7 @@ class Run:
         return read_json(self.path("stages", f"{stage}.json"))["facts"]
 
     def is_done(self, stage: str) -> bool:
+        """Whether the stage has left its record."""
         return self.path("stages", f"{stage}.json").exists()
 
 

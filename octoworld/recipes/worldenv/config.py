@@ -81,7 +81,7 @@ class WorldEnvConfig:
     cameras: tuple[str, ...] = ("front",)
     """Cameras that policy and world model see: each costs 16 tokens a frame."""
     pretrained: str = ""
-    """Folder with grounding/, autoencoder/, worldmodel/, reflector/ to start from; "" trains them."""
+    """Folder with grounding/, autoencoder/, worldmodel/, reflector/; "" trains them here."""
     data: DataConfig = field(default_factory=DataConfig)
     """Recordings."""
     grounding: GroundingConfig = field(default_factory=GroundingConfig)

@@ -10,6 +10,7 @@ import numpy as np
 
 from octoworld.core.errors import CheckpointError
 from octoworld.core.io import atomic_folder
+from octoworld.core.log import read_metrics
 from octoworld.core.rng import torch_generator
 from vla.checkpoint import load_policy
 from vla.pretrain import pretrain_grounding
@@ -221,7 +222,5 @@ def _load(cls: Any, folder: Path) -> Any:
 
 
 def _last(folder: Path) -> dict[str, float]:
-    from octoworld.core.log import read_metrics
-
     rows = read_metrics(folder / "metrics.jsonl")
     return {k: v for k, v in rows[-1].items() if k != "step"} if rows else {}

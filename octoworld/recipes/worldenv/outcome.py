@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from gymnasium.vector import AutoresetMode
 
-from octoworld.core.io import read_json, write_json
+from octoworld.core.io import read_json, write_json, write_text
 from octoworld.core.rng import torch_generator
 from octoworld.data.episode import Episode
 from octoworld.data.video import write_mp4
@@ -122,15 +122,8 @@ def test_policies(run: Run) -> dict[str, Any]:
         },
     }
     write_json(run.path("results.json"), results)
-    write_text_table(run, rows)
-    return facts
-
-
-def write_text_table(run: Run, rows: list[dict[str, Any]]) -> None:
-    """The result table as Markdown beside the JSON."""
-    from octoworld.core.io import write_text
-
     write_text(run.path("results.md"), format_table(rows) + "\n")
+    return facts
 
 
 def make_pictures(run: Run) -> dict[str, Any]:
@@ -161,8 +154,9 @@ def make_pictures(run: Run) -> dict[str, Any]:
 
 
 def add_imagination(episode: Episode, model: FlowWorldModel, seed: int) -> None:
-    """Columns `observation.images.imagined.<camera>`: the model's free run from the first frame on, given the
-    episode's actions.
+    """Add `observation.images.imagined.<camera>`: the model's free run from the first frame on.
+
+    It is given the episode's actions and nothing else of what truly happened.
     """
     cameras = model.cameras
     steps = len(episode)
@@ -208,9 +202,7 @@ def reflector_stop(judge: Reflector):
 
     def stop(episode: Episode) -> int | None:
         probability, _ = verdict(episode, judge)
-        step = int(
-            first_stop(probability[None], float(judge.threshold), judge.settings.patience)[0]
-        )
-        return None if step < 0 else step
+        stops = first_stop(probability[None], float(judge.threshold), judge.settings.patience)
+        return None if int(stops[0]) < 0 else int(stops[0])
 
     return stop
