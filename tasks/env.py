@@ -116,11 +116,15 @@ class TaskEnv(VecEnv):
         else:
             self._step_live(actions, joints)
         evaluation = self.task.evaluate(self.world)
+        # A world whose physics left the finite range was put back to the scene's default state:
+        # its episode is over, and failed.
+        lost = np.array(self.world.diverged, bool)
+        success = evaluation["success"] = evaluation["success"] & ~lost
+        evaluation["diverged"] = lost
         reward, terms = self.task.reward(evaluation)
-        success = evaluation["success"]
-        terminated = success if self.terminate_on_success else np.zeros_like(success)
+        terminated = lost | success if self.terminate_on_success else lost
         named = evaluation | {f"reward/{name}": value for name, value in terms.items()}
-        return named, reward, terminated
+        return named, np.where(lost, 0.0, reward), terminated
 
     def _step_live(self, actions: NDArray[np.float32], joints: NDArray) -> None:
         """Step all worlds, then put those that had ended back: they stand still."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import mink
 import mujoco
 import numpy as np
@@ -15,12 +17,12 @@ from .ik import IkConfig
 SOLVER = "daqp"
 
 
-def arm_model(spec: RobotSpec) -> mujoco.MjModel:
-    """A MuJoCo model of the arm's kinematic chain alone: arm joints and the tool site, no shapes.
+def arm_model(spec: RobotSpec) -> Any:
+    """MjModel of the arm's kinematic chain alone: arm joints and the tool site, no shapes.
 
     Gripper joints are left out, so that positions are the arm joints in order.
     """
-    build = mujoco.MjSpec()
+    build = mujoco.MjSpec()  # pyright: ignore[reportAttributeAccessIssue] - compiled, without stubs
     build.compiler.degree = False
     made = {}
     for body in spec.bodies:

@@ -40,8 +40,10 @@ class GraspConfig:
 class TabletopExpert(ABC):
     """Calls `rule` with the measured state and turns its wish into actions of `ee_delta_pos`."""
 
-    speed = 0.75
+    speed = 0.6
     """Largest action component; demonstrations that are never clipped can be outdone."""
+    leave_height = 0.17
+    """Where the tool waits when all is done [m]."""
 
     def __init__(self, task: TabletopTask, grasp: GraspConfig | None = None) -> None:
         self.task, self.grasp = task, grasp or GraspConfig()
@@ -88,7 +90,7 @@ class PickUpExpert(TabletopExpert):
         """See the class."""
         shift, gripper, held = self.reach_and_grasp(m)
         up = np.zeros_like(shift)
-        up[:, 2] = 0.16 - m.tool[:, 2]
+        up[:, 2] = self.leave_height - m.tool[:, 2]
         return np.where(held[:, None], up, shift), gripper
 
 
@@ -115,9 +117,9 @@ class PlaceInBinExpert(TabletopExpert):
         release = held & over & (m.tool[:, 2] < self.release_height + 0.012)
         half = SIZES.bin_half - 0.015
         inside = (np.abs(across) < half).all(axis=1) & (m.block[:, 2] < 0.09)
-        leave = inside & (~held | (m.command > 0)) & (m.tool[:, 2] < 0.2)
+        leave = inside & (~held | (m.command > 0))
         away = np.zeros_like(shift)
-        away[:, 2] = np.where(m.gap > 0.055, 0.04, 0.0)
+        away[:, 2] = np.where(m.gap > 0.055, self.leave_height - m.tool[:, 2], 0.0)
         out = np.where(held[:, None], carry, shift)
         out = np.where(release[:, None], 0.0, out)
         out = np.where(leave[:, None], away, out)
@@ -192,5 +194,5 @@ class PushToZoneExpert(TabletopExpert):
         shift = np.concatenate([flat, rise[:, None]], axis=1)
         done = distance < 0.02
         up = np.zeros_like(shift)
-        up[:, 2] = 0.04
+        up[:, 2] = self.leave_height - m.tool[:, 2]
         return np.where(done[:, None], up, shift), np.full(len(done), CLOSED)

@@ -159,6 +159,19 @@ def test_ended_worlds_stand_still(env):
     assert not np.array_equal(held.sim_state()[0], before[0])
 
 
+def test_a_world_whose_physics_diverges_fails_and_starts_anew(env):
+    env.reset(seed=0)
+    state = env.world.get_state()
+    velocity = 1 + env.world.model.nq  # time, positions, then velocities
+    state[1, velocity : velocity + 7] = 1e12
+    env.world.set_state(state)
+    _, reward, terminated, _, infos = env.step(np.zeros(env.action_space.shape, np.float32))
+    assert terminated.tolist() == [False, True, False]
+    assert infos["diverged"].tolist() == [False, True, False]
+    assert reward[1] == 0 and not infos["success"][1]
+    assert env.progress_buf.tolist() == [1, 0, 1]
+
+
 def test_bad_actions_are_refused(env):
     env.reset(seed=0)
     with pytest.raises(ActionError, match="expected"):

@@ -24,13 +24,13 @@ def test_actions_stay_inside_the_range_and_earn_more_and_more(name):
     env.reset(seed=0)
     expert = env.task.expert()
     rewards = []
-    for _ in range(30):
+    for _ in range(47):
         actions = expert.act(env.world)
         assert actions.shape == (8, 4)
-        assert np.abs(actions[:, :3]).max() <= 0.76
+        assert np.abs(actions[:, :3]).max() <= expert.speed + 1e-9
         rewards.append(env.step(actions)[1])
     rewards = np.array(rewards)
-    assert (rewards[-1] > 0.95).mean() >= 0.75
+    assert (rewards[-1] > 0.95).all()  # and stays done: nothing is undone after success
     assert (rewards[-1] > rewards[0]).all()
     env.close()
 
