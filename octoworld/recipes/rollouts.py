@@ -117,7 +117,7 @@ def roll_out(env: TaskEnv, actor: Actor, seeds: Sequence[int], hold_steps: int) 
             "seed": int(seeds[world]),
         }
         info["first_success"] = int(first_success[world]) if first_success[world] < horizon else -1
-        episodes.append(Episode(columns, instructions[world], env.fps, info))
+        episodes.append(Episode(columns, instructions[world], round(env.fps), info))
     return episodes
 
 

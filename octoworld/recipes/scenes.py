@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from gymnasium.vector import AutoresetMode
+from numpy.typing import NDArray
 
 from octoworld.core.rng import WorldRng, derive_seed
 from octoworld.data.episode import Episode
@@ -55,7 +56,9 @@ def still_scenes(task: str, seeds: Sequence[int], cameras: Sequence[str]) -> lis
             world.set_pose("block", pose, held)
             world.refresh()
         observed = env.task.observe(world)
-        columns = {f"observation.images.{c}": world.render(c) for c in cameras}
+        columns: dict[str, NDArray] = {
+            f"observation.images.{c}": world.render(c) for c in cameras
+        }
         columns["observation.state"] = observed["observation.state"]
         columns["observation.environment_state"] = observed["privileged"]
         columns["action"] = np.zeros((count, env.num_acts), np.float32)
