@@ -40,7 +40,10 @@ class Imagined:
 class WorldModel(Protocol):
     """What training and WorldModelEnv ask of a model."""
 
-    cameras: tuple[str, ...]
+    @property
+    def cameras(self) -> tuple[str, ...]:
+        """Cameras that it draws."""
+        ...
 
     @property
     def context_length(self) -> int:

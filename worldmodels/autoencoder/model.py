@@ -16,6 +16,8 @@ from octoworld.core.errors import ConfigError
 
 PATCH = 16
 """Side of the image patch that one token stands for [pixel]."""
+INPUT_SCALE = 3.0
+"""Brings differences from the background to about unit size."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +34,17 @@ class AutoencoderConfig:
     """Channels at half resolution; doubled at each of the next two levels."""
     latent_noise: float = 0.1
     """Noise added to latents in training [latent std], so that imagined latents decode well."""
-    moving_weight: float = 8.0
-    """Extra weight of pixels that differ from the background: a block is some 25 of 4,096."""
+    moving_share: float = 0.5
+    """Share of the loss that pixels differing from the background have, however few they are."""
+    small_things: float = 0.05
+    """Moving pixels weigh 1 / (this + share of moving pixels around): a block of 25 pixels then
+    counts as much as an arm of 400. Smaller favours small things more."""
+    square_weight: float = 5.0
+    """Weight of the squared error beside the absolute one, whose optimum where something is seldom
+    seen is the background."""
     moving_threshold: float = 0.08
     """Difference from the background at which a pixel counts fully as moving [0..1]."""
-    edge_weight: float = 0.5
+    edge_weight: float = 0.25
     """Weight of the difference of image gradients."""
 
     @property
@@ -62,10 +70,17 @@ class _Residual(nn.Module):
         self.norm = _norm(channels)
         self.mix = nn.Conv2d(channels, channels, 3, padding=1)
         self.out = nn.Conv2d(channels, channels, 1)
-        nn.init.zeros_(self.out.weight)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x + self.out(F.silu(self.mix(F.silu(self.norm(x)))))
+
+
+def _init(module: nn.Module) -> None:
+    # torch's default shrinks signals threefold per layer, and small things drown in the biases
+    if isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
 
 
 class _Encoder(nn.Module):
@@ -74,19 +89,23 @@ class _Encoder(nn.Module):
         w = width
         self.stem = nn.Sequential(
             nn.Conv2d(3, w, 4, stride=2, padding=1),
+            _norm(w),
             nn.SiLU(),
             nn.Conv2d(w, 2 * w, 4, stride=2, padding=1),
+            _norm(2 * w),
             nn.SiLU(),
             nn.Conv2d(2 * w, 4 * w, 3, stride=2, padding=1),
         )
         self.camera = nn.Parameter(torch.zeros(num_cameras, 4 * w))
         self.body = nn.Sequential(
             _Residual(4 * w),
+            _norm(4 * w),
             nn.SiLU(),
             nn.Conv2d(4 * w, 8 * w, 2, stride=2),
             nn.SiLU(),
             nn.Conv2d(8 * w, latent_channels, 1),
         )
+        self.apply(_init)
 
     def forward(self, x: torch.Tensor, camera: int) -> torch.Tensor:
         return self.body(self.stem(x) + self.camera[camera].view(1, -1, 1, 1))
@@ -103,16 +122,21 @@ class _Decoder(nn.Module):
             nn.Conv2d(6 * w, 16 * w, 1),
             nn.PixelShuffle(2),
             _Residual(4 * w),
+            _norm(4 * w),
             nn.SiLU(),
             nn.Conv2d(4 * w, 8 * w, 1),
             nn.PixelShuffle(2),
+            _norm(2 * w),
             nn.SiLU(),
             nn.Conv2d(2 * w, 4 * w, 3, padding=1),
             nn.PixelShuffle(2),
+            _norm(w),
             nn.SiLU(),
-            nn.Conv2d(w, 12, 3, padding=1),
+            last := nn.Conv2d(w, 12, 3, padding=1),
             nn.PixelShuffle(2),
         )
+        self.apply(_init)
+        nn.init.normal_(last.weight, std=0.01)  # begin at the background
 
     def forward(self, z: torch.Tensor, camera: int) -> torch.Tensor:
         return self.body(self.enter(z) + self.camera[camera].view(1, -1, 1, 1))
@@ -187,10 +211,12 @@ class FrameAutoencoder(ModelMixin, ConfigMixin):
             noise = torch.randn(z.shape, generator=generator, device=generator.device).to(z.device)
             out = self.decoder(z + settings.latent_noise * noise, index) + self.background[index]
             moving = self.moving_mask(image, index)
-            weight = 1 + settings.moving_weight * moving
-            error = (out - image).abs().mean(1, keepdim=True)
-            edge = _weighted_edges(out - image, weight)
-            level = (weight * error).sum() / weight.sum()
+            weight = self._weights(moving)
+            difference = out - image
+            error = difference.abs().mean(1, keepdim=True)
+            square = difference.pow(2).mean(1, keepdim=True)
+            level = (weight * (error + settings.square_weight * square)).sum()
+            edge = _weighted_edges(difference, weight)
             total = total + level + settings.edge_weight * edge
             pixel = pixel + error.detach().mean()
             moving_error = moving_error + (moving * error).detach().sum() / (moving.sum() + 1)
@@ -205,6 +231,13 @@ class FrameAutoencoder(ModelMixin, ConfigMixin):
         """How far each pixel is from the still scene: (B, 3, H, W) -> (B, 1, H, W) in [0, 1]."""
         difference = (image - self.background[camera]).abs().amax(1, keepdim=True)
         return (difference / self.settings.moving_threshold).clamp(max=1)
+
+    def _weights(self, moving: torch.Tensor) -> torch.Tensor:
+        """Loss weights (B, 1, H, W), sum 1: still and moving pixels have fixed shares."""
+        share, still = self.settings.moving_share, 1 - moving
+        crowd = F.avg_pool2d(moving, PATCH + 1, 1, PATCH // 2, count_include_pad=False)
+        small = moving / (self.settings.small_things + crowd)
+        return share * small / small.sum().clamp(min=1.0) + (1 - share) * still / still.sum()
 
     @torch.no_grad()
     def set_background(self, frames: Mapping[str, torch.Tensor]) -> None:
@@ -224,9 +257,10 @@ class FrameAutoencoder(ModelMixin, ConfigMixin):
         self.latent_std.copy_((latents - mean).pow(2).mean((0, 1)).sqrt().clamp(min=1e-3))
 
     def _encode(self, image: torch.Tensor, camera: int) -> torch.Tensor:
-        z = self.encoder(image - self.background[camera], camera)
-        # unit norm per token: noise in training and errors in imagination have a fixed meaning
-        return F.layer_norm(z.movedim(1, -1), (z.shape[1],)).movedim(-1, 1)
+        z = self.encoder((image - self.background[camera]) * INPUT_SCALE, camera)
+        # bounded, so that noise in training and errors in imagination have a fixed meaning, but
+        # linear near 0, so that a faint thing stays a small change
+        return z * torch.rsqrt(1 + z.pow(2).mean(1, keepdim=True))
 
     def _float(self, images: torch.Tensor) -> torch.Tensor:
         size = self.settings.image_size
@@ -239,10 +273,7 @@ class FrameAutoencoder(ModelMixin, ConfigMixin):
 
 
 def _weighted_edges(error: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """Weighted mean |gradient of the error image| along both axes."""
+    """Weighted mean |gradient of the error image|, sum over both axes; `weight` sums to 1."""
     rows = (error[:, :, 1:] - error[:, :, :-1]).abs().mean(1, keepdim=True)
     columns = (error[..., 1:] - error[..., :-1]).abs().mean(1, keepdim=True)
-    row_weight, column_weight = weight[:, :, 1:], weight[..., 1:]
-    return (rows * row_weight).sum() / row_weight.sum() + (
-        columns * column_weight
-    ).sum() / column_weight.sum()
+    return (rows * weight[:, :, 1:]).sum() + (columns * weight[..., 1:]).sum()

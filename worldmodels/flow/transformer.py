@@ -66,7 +66,8 @@ class FlowTransformer(nn.Module):
     """Context read once, then Euler steps over the future tokens alone.
 
     All context frames together are one set of S tokens (their channels side by side), kept as keys
-    and values; future frames attend to it and, causally in time, to each other. So a longer context costs nothing, and an Euler step only K*S tokens.
+    and values; future frames attend to it and, causally in time, to each other. So a longer
+    context costs nothing, and an Euler step only K*S tokens.
     """
 
     def __init__(

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from octoworld.core.errors import DatasetError
+from octoworld.core.errors import ConfigError, DatasetError
 from octoworld.data.episode import Episode
 
 from ..dataset import EpisodeDataset
@@ -22,14 +22,15 @@ class WindowConfig:
 
     length: int = 8
     """Steps of a window; every step is judged."""
-    positive_share: float = 0.4
+    positive_share: float = 0.3
     """Windows that end in success."""
-    near_share: float = 0.3
+    near_share: float = 0.25
     """Windows that end without success, but within `near_steps` of it: nearly there or lost."""
     near_steps: int = 8
     """What counts as near [step]."""
     wrong_share: float = 0.25
-    """Windows given the instruction of another goal, labelled as no success."""
+    """Windows that end in success of another goal than the one asked, labelled as no success.
+    (Without success in the picture a wrong instruction would teach nothing.)"""
     generated_share: float = 0.4
     """Windows of imagined rows, where any are given."""
     smoothing: float = 0.15
@@ -132,12 +133,15 @@ class WindowSampler:
         config, dataset = self.config, source.dataset
         positive = round(count * config.positive_share)
         near = round(count * config.near_share)
-        wanted = [positive, near, count - positive - near]
+        wrong = round(count * config.wrong_share)
+        wanted = [positive, near, count - positive - near - wrong, wrong]
+        if config.positive_share + config.near_share + config.wrong_share > 1:
+            raise ConfigError("shares of positive, near and wrong windows exceed 1 together")
         fallback = max(source.groups, key=len)
         if not len(fallback):
             raise DatasetError("no generated row is trusted; lower ReplayConfig.min_trust")
         chosen = []
-        for rows, size in zip(source.groups, wanted, strict=True):
+        for rows, size in zip([*source.groups, source.groups[0]], wanted, strict=True):
             rows = rows if len(rows) else fallback
             chosen.append(rows[torch.randint(len(rows), (size,), generator=generator).numpy()])
         ends = np.concatenate(chosen)
@@ -145,8 +149,7 @@ class WindowSampler:
         window = dataset.windows(episode, ends - dataset.starts[episode], config.length - 1, 0)
         target, progress = source.target[window].clone(), source.progress[window].clone()
         instructions = [dataset.instruction(e) for e in episode]
-        swap = torch.rand(count, generator=generator) < config.wrong_share
-        for i in torch.nonzero(swap)[:, 0].tolist():
+        for i in range(count - wrong, count):
             others = self._other.get(goal_of(dataset.episodes[episode[i]], config), [])
             if others:
                 goal = others[_integer(len(others), generator)]
@@ -175,7 +178,7 @@ def goal_of(episode: Episode, config: WindowConfig) -> tuple:
     return (str(episode.info.get("task", "")), *sorted(words))
 
 
-def smooth_labels(success: NDArray[np.bool_], smoothing: float) -> NDArray[np.float32]:
+def smooth_labels(success: NDArray[np.bool_], smoothing: float) -> NDArray[np.floating]:
     """Success (T,) with each step sharing `smoothing` with each neighbour."""
     padded = np.pad(success.astype(np.float32), 1, mode="edge")
     return np.float32(1 - 2 * smoothing) * padded[1:-1] + np.float32(smoothing) * (
@@ -183,7 +186,7 @@ def smooth_labels(success: NDArray[np.bool_], smoothing: float) -> NDArray[np.fl
     )
 
 
-def progress_labels(success: NDArray[np.bool_]) -> NDArray[np.float32]:
+def progress_labels(success: NDArray[np.bool_]) -> NDArray[np.floating]:
     """Progress (T,): a line to the first success, 1 while it holds, NaN where unknown."""
     progress = np.full(len(success), np.nan, np.float32)
     if success.any():

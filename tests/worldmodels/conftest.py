@@ -1,0 +1,121 @@
+"""A tiny video world in numpy: a white tool moves by actions and pushes a coloured block right."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from octoworld.core.fit import FitConfig
+from octoworld.data.episode import Episode
+from worldmodels.autoencoder import AutoencoderConfig, encode_dataset, train_autoencoder
+from worldmodels.dataset import EpisodeDataset
+from worldmodels.flow import FlowConfig, FlowTrainConfig, train_flow
+from worldmodels.reflector import ReflectorConfig, ReflectorTrainConfig, train_reflector
+
+SIZE, STEP = 32, 0.09
+COLOURS = {"red": (210, 40, 40), "blue": (40, 60, 220)}
+
+
+def _draw(tool: np.ndarray, block: np.ndarray, colour: tuple) -> np.ndarray:
+    image = np.full((SIZE, SIZE, 3), 70, np.uint8)
+    image[:, 24:] = (50, 90, 50)
+    for centre, half, rgb in ((block, 3, colour), (tool, 3, (240, 240, 240))):
+        x, y = np.clip((centre * SIZE).round().astype(int), half, SIZE - half)
+        image[y - half : y + half, x - half : x + half] = rgb
+    return image
+
+
+def make_episodes(count: int, steps: int, seed: int) -> list[Episode]:
+    """Episodes of noisy pushing; success: the block is in the right quarter."""
+    rng = np.random.default_rng(seed)
+    episodes = []
+    for _ in range(count):
+        tool, block = rng.uniform(0.15, 0.6, 2), rng.uniform(0.3, 0.6, 2)
+        colour = str(rng.choice(list(COLOURS)))
+        rows: dict[str, list] = {"image": [], "state": [], "action": [], "success": [], "block": []}
+        for _ in range(steps):
+            rows["image"].append(_draw(tool, block, COLOURS[colour]))
+            rows["state"].append(tool.copy())
+            rows["block"].append(block.copy())
+            behind = abs(tool[1] - block[1]) < 0.07 and tool[0] < block[0]
+            aim = block + ([0.1, 0.0] if behind else [-0.16, 0.0])
+            action = np.clip((aim - tool) / STEP + rng.normal(0, 0.5, 2), -1, 1)
+            tool = np.clip(tool + STEP * action, 0.1, 0.9)
+            offset = block - tool
+            distance = np.linalg.norm(offset)
+            if distance < 0.14:
+                block = np.clip(tool + offset / max(distance, 1e-6) * 0.14, 0.08, 0.92)
+            rows["action"].append(action)
+            rows["success"].append(block[0] > 0.75)
+        episodes.append(
+            Episode(
+                {
+                    "observation.images.front": np.stack(rows["image"]),
+                    "observation.state": np.float32(rows["state"]),
+                    "action": np.float32(rows["action"]),
+                    "next.success": np.array(rows["success"]),
+                    "next.reward": np.float32(rows["success"]),
+                    "next.done": np.arange(steps) == steps - 1,
+                    "privileged": np.float32(rows["block"]),
+                },
+                f"push the {colour} block right",
+                10,
+                {"task": "Push"},
+            )
+        )
+    return episodes
+
+
+@pytest.fixture(scope="session")
+def episodes() -> list[Episode]:
+    return make_episodes(60, 24, seed=0)
+
+
+@pytest.fixture(scope="session")
+def trained(episodes, tmp_path_factory):
+    """Autoencoder, data sets (train, test) with latents, and a flow model, all tiny and trained."""
+    folder = tmp_path_factory.mktemp("worldmodels")
+    dataset = EpisodeDataset.from_episodes(episodes)
+    held_out = EpisodeDataset.from_episodes(make_episodes(16, 24, seed=1))
+    autoencoder, ae_metrics = train_autoencoder(
+        dataset,
+        AutoencoderConfig(width=16, latent_channels=16),
+        FitConfig(steps=350, batch_size=32, learning_rate=5e-3, warmup_steps=20),
+        folder / "autoencoder",
+        seed=0,
+    )
+    encode_dataset(autoencoder, dataset)
+    encode_dataset(autoencoder, held_out)
+    flow = FlowTrainConfig(
+        model=FlowConfig(dim=64, layers=2, heads=2, context_length=2, proprio_hidden=64),
+        fit=FitConfig(
+            steps=300, batch_size=32, learning_rate=3e-3, warmup_steps=20, ema_decay=0.98
+        ),
+    )
+    model, flow_metrics = train_flow(dataset, autoencoder, flow, folder / "flow", seed=0)
+    return {
+        "folder": folder,
+        "dataset": dataset,
+        "held_out": held_out,
+        "autoencoder": autoencoder,
+        "model": model,
+        "metrics": ae_metrics | flow_metrics,
+    }
+
+
+@pytest.fixture(scope="session")
+def reflector(trained):
+    """A reflector trained on the real rows."""
+    config = ReflectorTrainConfig(
+        model=ReflectorConfig(dim=48, heads=2, frame_layers=2, text_layers=1, dropout=0.0),
+        fit=FitConfig(steps=400, batch_size=32, learning_rate=2e-3, warmup_steps=20),
+    )
+    model, _ = train_reflector(
+        trained["dataset"],
+        trained["autoencoder"],
+        config,
+        trained["folder"] / "reflector",
+        seed=0,
+        validation=trained["held_out"],
+    )
+    return model

@@ -1,0 +1,118 @@
+"""The flow model learns that actions move things; histories are picked and repeated by index."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from octoworld.core.errors import ActionError
+from worldmodels.flow import FlowWorldModel
+from worldmodels.flow.sampling import euler
+from worldmodels.metrics import action_following, rollout_report
+from worldmodels.model import Clip
+from worldmodels.replay import start_rows
+
+
+def _start(trained, count=4, time=0):
+    data, model = trained["held_out"], trained["model"]
+    rows = start_rows(data, np.arange(count), np.full(count, time), model.context_length)
+    return data, model, model.start(data.clip(rows))
+
+
+def test_loss_went_down_and_raw_clips_work(trained):
+    data, model = trained["dataset"], trained["model"]
+    assert trained["metrics"]["flow/flow"] < 0.7
+    rows = data.windows(np.arange(4), np.full(4, 3), 2, 4)
+    loss = model.loss(data.clip(rows), torch.Generator().manual_seed(0))["loss"]
+    assert math.isfinite(float(loss.detach()))
+
+
+def test_imagined_frames_follow_the_actions(trained):
+    generator = torch.Generator().manual_seed(0)
+    report = rollout_report(
+        trained["model"], trained["held_out"], generator, chunks=2, num_starts=48
+    )
+    assert report.latent_error[0] < 0.7 * report.still_latent_error[0]
+    assert max(report.proprio_error[0]) < 0.03
+    following = action_following(
+        trained["model"], trained["held_out"], generator, chunks=2, num_starts=48
+    )
+    assert following > 0.85
+
+
+def test_imagination_is_reproducible_and_decodes_what_is_asked(trained):
+    data, model, history = _start(trained)
+    actions = data.actions[:16].view(4, 4, 2)
+    first, seen = model.imagine(history, actions, torch.Generator().manual_seed(3))
+    second, again = model.imagine(history, actions, torch.Generator().manual_seed(3), "none")
+    assert torch.equal(seen.latents, again.latents)
+    assert torch.equal(first.latents, second.latents)
+    assert seen.frames["front"].shape == (4, 4, 32, 32, 3)
+    assert again.frames == {}
+    _, other = model.imagine(history, actions, torch.Generator().manual_seed(4), "last")
+    assert other.frames["front"].shape == (4, 1, 32, 32, 3)
+    assert not torch.equal(other.latents, seen.latents)
+    # the first frame stays the anchor, the newest are the imagined ones
+    assert torch.equal(first.latents[:, 0], history.latents[:, 0])
+    assert torch.equal(first.latents[:, 1:], seen.latents[:, -2:])
+
+
+def test_later_actions_do_not_change_earlier_frames(trained):
+    data, model, history = _start(trained)
+    actions = data.actions[:16].view(4, 4, 2)
+    changed = actions.clone()
+    changed[:, -1] *= -1
+    seen = [
+        model.imagine(history, a, torch.Generator().manual_seed(0), "none")[1].latents
+        for a in (actions, changed)
+    ]
+    torch.testing.assert_close(seen[0][:, :3], seen[1][:, :3], atol=1e-5, rtol=1e-5)
+    assert not torch.allclose(seen[0][:, 3], seen[1][:, 3])
+
+
+def test_history_select_repeat_where(trained):
+    _, _, history = _start(trained)
+    repeated = history.repeat(3)
+    assert len(repeated) == 12
+    assert torch.equal(repeated.latents[5], history.latents[1])
+    picked = history.select(torch.tensor([2, 0]))
+    assert torch.equal(picked.proprio[0], history.proprio[2])
+    mask = torch.tensor([True, False, True, False])
+    merged = history.where(mask, history.select(torch.tensor([3, 2, 1, 0])))
+    assert torch.equal(merged.latents[0], history.latents[0])
+    assert torch.equal(merged.latents[1], history.latents[2])
+
+
+def test_one_observed_frame_is_enough(trained):
+    data, model = trained["held_out"], trained["model"]
+    clip = Clip(
+        {"front": data.frames["front"][:1][None]}, data.proprio[:1][None], data.actions[:1][None]
+    )
+    history = model.start(clip)
+    assert history.latents.shape[1] == 1 + model.context_length
+    assert torch.equal(history.latents[:, 0], history.latents[:, -1])
+
+
+def test_save_and_load_imagine_the_same(trained, tmp_path):
+    data, model, history = _start(trained)
+    model.save_pretrained(str(tmp_path))
+    again = FlowWorldModel.from_pretrained(str(tmp_path)).eval()
+    actions = data.actions[:16].view(4, 4, 2)
+    a, b = (
+        m.imagine(history, actions, torch.Generator().manual_seed(0))[1] for m in (model, again)
+    )
+    assert torch.equal(a.frames["front"], b.frames["front"])
+
+
+@pytest.mark.parametrize("shape", [(4, 5, 2), (4, 4, 3), (3, 4, 2)])
+def test_wrong_actions_are_named(trained, shape):
+    _, model, history = _start(trained)
+    with pytest.raises(ActionError):
+        model.imagine(history, torch.zeros(shape), torch.Generator())
+
+
+def test_euler_reaches_the_target_of_a_straight_path():
+    target = torch.tensor([3.0, -1.0]).view(1, 1, 1, 2)
+    sample = euler(lambda x, level: target, torch.zeros(1, 1, 1, 2), steps=4)
+    torch.testing.assert_close(sample, target)
