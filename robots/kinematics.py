@@ -9,8 +9,8 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from octoworld.core.errors import ConfigError, UnknownNameError
+from octoworld.core.rotations import matrix_from_quat, quat_from_matrix
 
-from .rotations import matrix_from_quat, quat_from_matrix
 from .shapes import quat_from_z
 from .spec import BodySpec, RobotSpec
 

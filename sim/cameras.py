@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from octoworld.core.errors import ConfigError
-from robots.rotations import matrix_from_quat
+from octoworld.core.rotations import matrix_from_quat
 from robots.spec import CameraSpec
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from array_api_compat import array_namespace, is_numpy_namespace
 
+from octoworld.core.rotations import matrix_from_quat, se3_log_and_jacobian
 from robots.kinematics import Kinematics
-from robots.rotations import matrix_from_quat, se3_log_and_jacobian
 from robots.spec import RobotSpec
 
 if TYPE_CHECKING:

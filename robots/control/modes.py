@@ -10,7 +10,7 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from octoworld.core.registry import Registry
-from robots.rotations import quat_from_rotvec, quat_multiply
+from octoworld.core.rotations import quat_from_rotvec, quat_multiply
 from robots.spec import Quat, RobotSpec, Vec3
 
 from .ik import IkConfig, InverseKinematics

@@ -199,19 +199,18 @@ def _hand() -> tuple[BodySpec, ...]:
     # flange, are Franka's; the pads' inner faces lie at y = 0, so that the gap is the joints' sum.
     eighth: Quat = (math.cos(math.pi / 8), 0.0, 0.0, -math.sin(math.pi / 8))
     palm = GeomSpec("palm", "box", (0.0315, 0.102, 0.033), (0, 0, 0.033), rgba=DARK)
-    pad = GeomSpec(
-        "pad",
-        "box",
-        (0.010, 0.006, 0.0275),
-        (0, 0.006, 0.027),
-        rgba=FINGER,
-        friction=(2.0, 0.02, 0.0001),
-        contact_dim=4,
-        contact_time=0.01,
-    )
 
     def finger(side: str, quat: Quat, joint: str) -> BodySpec:
-        geom = GeomSpec(**{**vars(pad), "name": f"{side}_pad"})
+        pad = GeomSpec(
+            f"{side}_pad",
+            "box",
+            (0.010, 0.006, 0.0275),
+            (0, 0.006, 0.027),
+            rgba=FINGER,
+            friction=(2.0, 0.02, 0.0001),
+            contact_dim=4,
+            contact_time=0.01,
+        )
         slide = JointSpec(
             joint,
             "slide",
@@ -227,7 +226,7 @@ def _hand() -> tuple[BodySpec, ...]:
             (0, 0, 0.0584),
             quat,
             joint=slide,
-            geoms=(geom,),
+            geoms=(pad,),
             mass=0.015,
             inertia=(2.375e-6, 2.375e-6, 7.5e-7, 0.0, 0.0, 0.0),
             gravity_compensation=1.0,
@@ -256,18 +255,8 @@ def _actuators() -> tuple[ActuatorSpec, ...]:
         ActuatorSpec(f"servo{i + 1}", f"joint{i + 1}", kp, kp * DAMPING_TIME, force, RANGES[i])
         for i, (kp, force) in enumerate(zip(STIFFNESS, FORCE_LIMITS, strict=True))
     )
-    fingers = tuple(
-        ActuatorSpec(
-            f"finger_servo{i}",
-            f"finger_joint{i}",
-            FINGER_STIFFNESS,
-            FINGER_DAMPING,
-            FINGER_FORCE,
-            (0.0, FINGER_STROKE),
-        )
-        for i in (1, 2)
-    )
-    return arm + fingers
+    grip = (FINGER_STIFFNESS, FINGER_DAMPING, FINGER_FORCE, (0.0, FINGER_STROKE))
+    return arm + tuple(ActuatorSpec(f"finger_servo{i}", f"finger_joint{i}", *grip) for i in (1, 2))
 
 
 @register_robot("panda")

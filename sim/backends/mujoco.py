@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from octoworld.core.errors import ConfigError
 from octoworld.core.registry import register_backend
-from robots.rotations import quat_multiply
+from octoworld.core.rotations import quat_multiply
 
 from ..scene import Scene
 from ..world import Mask, Snapshot

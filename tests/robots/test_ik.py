@@ -4,10 +4,10 @@ import mink
 import numpy as np
 import pytest
 
+from octoworld.core.rotations import matrix_from_quat
 from robots.control.ik import InverseKinematics
 from robots.control.mink_ik import MinkIk
 from robots.panda import panda
-from robots.rotations import matrix_from_quat
 
 DOWN = [0.0, 1.0, 0.0, 0.0]
 

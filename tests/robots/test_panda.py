@@ -3,8 +3,8 @@
 import numpy as np
 
 from octoworld.core.registry import ROBOTS
+from octoworld.core.rotations import matrix_from_quat
 from robots.panda import panda
-from robots.rotations import matrix_from_quat
 from robots.shapes import between, quat_from_z
 from sim.backends.mujoco import MujocoWorld
 from sim.scene import RobotPlacement, Scene

@@ -5,6 +5,7 @@ import pytest
 
 from octoworld.core.registry import TASKS
 from tasks.env import task_env
+from tasks.manipulation.expert import TabletopExpert
 from tasks.manipulation.validate import validate
 
 NAMES = TASKS.names()
@@ -27,7 +28,7 @@ def test_actions_stay_inside_the_range_and_earn_more_and_more(name):
     for _ in range(47):
         actions = expert.act(env.world)
         assert actions.shape == (8, 4)
-        assert np.abs(actions[:, :3]).max() <= expert.speed + 1e-9
+        assert np.abs(actions[:, :3]).max() <= TabletopExpert.speed + 1e-9
         rewards.append(env.step(actions)[1])
     rewards = np.array(rewards)
     assert (rewards[-1] > 0.95).all()  # and stays done: nothing is undone after success

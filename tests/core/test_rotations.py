@@ -3,7 +3,7 @@
 import mink
 import numpy as np
 
-from robots.rotations import (
+from octoworld.core.rotations import (
     matrix_from_quat,
     quat_from_matrix,
     quat_from_rotvec,
