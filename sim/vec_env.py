@@ -27,7 +27,7 @@ class ChunkResult:
     obs: Any
     """Observation after the last step, as `step` gives it."""
     observations: list[Any]
-    """The observation after each of the K steps."""
+    """The observation after each of the K steps, or after the last alone; see `step_chunk`."""
     rewards: Any
     """(N, K) float32; 0 where not `alive`."""
     terminated: Any
@@ -153,6 +153,7 @@ class VecEnv(VectorEnv):
         self.live = np.ones(num_envs, bool)
         self.true_steps = self.true_episodes = 0
         self.reset_options = {}
+        self._blind = False
         self._terminated = np.zeros(num_envs, bool)
         self._seeds = np.zeros(num_envs, np.int64)
         self._episodes = np.full(num_envs, -1, np.int64)  # -1: the world was never seeded
@@ -250,9 +251,7 @@ class VecEnv(VectorEnv):
             }
         truncated = (self.progress_buf >= self.max_episode_length) & ~terminated
         done = terminated | truncated
-        obs = self._out(self._observe() if everyone else self._observe_rows(live))
-        if not everyone:
-            obs = self._merge(self.obs_buf, obs, live)
+        obs = self.obs_buf if self._blind else self._seen(live, everyone)
         infos: dict[str, Any] = dict(evaluation)
         infos |= {f"_{k}": self._all for k in evaluation}
         self.rew_buf, self.reset_buf, self.timeout_buf = rewards, done, truncated
@@ -277,10 +276,12 @@ class VecEnv(VectorEnv):
             (infos if self.output == "numpy" else map_arrays(self._out, infos)),
         )
 
-    def step_chunk(self, actions: Any) -> ChunkResult:
+    def step_chunk(self, actions: Any, every_observation: bool = False) -> ChunkResult:
         """Apply `actions` (N, K, A) one after the other, without resets in between.
 
-        A world that ends in the chunk keeps its last result; `alive` masks what follows.
+        A world that ends in the chunk keeps its last result; `alive` masks what follows. Images
+        are dear, so the worlds are observed after the last step alone unless every observation is
+        asked for.
 
         Raises:
             ActionError: wrong shape, or not finite.
@@ -299,11 +300,21 @@ class VecEnv(VectorEnv):
                 f"chunk of shape {actions.shape}, expected (N, K, A) = "
                 f"({self.num_envs}, K >= 1, {self.num_acts})"
             )
-        steps, alive = [], []
-        for k in range(actions.shape[1]):
-            alive.append(self.live.copy())
-            steps.append(self.step(actions[:, k]))
+        steps, alive, num_steps = [], [], actions.shape[1]
+        try:
+            for k in range(num_steps):
+                alive.append(self.live.copy())
+                self._blind = not every_observation and k < num_steps - 1
+                steps.append(self.step(actions[:, k]))
+        finally:
+            self._blind = False
         observations, rewards, terminated, truncated, infos = zip(*steps, strict=True)
+        if not every_observation:
+            # worlds that ended on the way stand still: what they see now is what they saw then
+            unseen = alive[0] & ~alive[-1]
+            if unseen.any():
+                self.obs_buf = self._merge(self.obs_buf, self._observe_rows(unseen), unseen)
+            observations = (self.obs_buf,)
         return ChunkResult(
             obs=observations[-1], observations=list(observations), rewards=stack_columns(rewards),
             terminated=stack_columns(terminated), truncated=stack_columns(truncated),
@@ -335,6 +346,12 @@ class VecEnv(VectorEnv):
         return self.call(name)
 
     # -- inside ----------------------------------------------------------------------------------
+
+    def _seen(self, live: Mask, everyone: bool) -> Any:
+        """The observation now: new in the live worlds, as before in the others."""
+        if everyone:
+            return self._out(self._observe())
+        return self._merge(self.obs_buf, self._observe_rows(live), live)
 
     def _begin(self, mask: Mask) -> None:
         """New episodes in the masked worlds, each from the next seed of its own stream."""

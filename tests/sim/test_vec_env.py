@@ -81,13 +81,25 @@ def test_disabled_holds_a_world_until_it_is_reset(make_env):
     np.testing.assert_array_equal(fresh[1:], held[1:])
 
 
+def test_step_chunk_sees_the_end_of_every_world_without_looking_in_between(make_env):
+    plan = np.repeat(actions(UP, REST, -UP)[:, None], 5, axis=1)
+    observations = []
+    for every in (True, False):
+        env = make_env(max_episode_length=3, autoreset_mode=AutoresetMode.DISABLED)
+        env.reset(seed=3)
+        result = env.step_chunk(plan, every_observation=every)
+        assert len(result.observations) == (5 if every else 1)
+        observations.append(result.obs)
+    np.testing.assert_array_equal(observations[0], observations[1])
+
+
 def test_step_chunk_equals_steps_and_masks_ended_worlds(make_env):
     chunk = make_env(max_episode_length=3, autoreset_mode=AutoresetMode.DISABLED)
     single = make_env(max_episode_length=3, autoreset_mode=AutoresetMode.DISABLED)
     plan = np.repeat(actions(UP, REST, -UP)[:, None], 5, axis=1)
     chunk.reset(seed=3)
     single.reset(seed=3)
-    result = chunk.step_chunk(plan)
+    result = chunk.step_chunk(plan, every_observation=True)
     for k in range(5):
         obs, reward, terminated, truncated, _ = single.step(plan[:, k])
         np.testing.assert_array_equal(result.observations[k], obs)

@@ -84,12 +84,16 @@ class WorldEnvConfig:
     """Folder with grounding/, autoencoder/, worldmodel/, reflector/; "" trains them here."""
     data: DataConfig = field(default_factory=DataConfig)
     """Recordings."""
-    grounding: GroundingConfig = field(default_factory=GroundingConfig)
+    grounding: GroundingConfig = field(
+        default_factory=lambda: GroundingConfig(
+            fit=FitConfig(steps=2000, batch_size=64, learning_rate=1e-3, ema_decay=0.995)
+        )
+    )
     """Where things are in a picture, learned from stills."""
     sft: SftConfig = field(
         default_factory=lambda: SftConfig(
             model=TinyConfig(),
-            fit=FitConfig(steps=1500, batch_size=64, learning_rate=5e-4, ema_decay=0.99),
+            fit=FitConfig(steps=800, batch_size=64, learning_rate=5e-4, ema_decay=0.99),
             augment=AugmentConfig(shift_pixels=0),
         )
     )

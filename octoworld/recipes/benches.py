@@ -1,0 +1,164 @@
+"""Registered benches: throughput, scripted experts, World-Env."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from octoworld.bench import ArmResult, Claim, report, run
+from octoworld.bench.throughput import throughput
+from octoworld.core.config import to_dict
+from octoworld.core.io import read_json
+from octoworld.core.registry import register_bench
+from tasks.env import TaskEnv, task_env
+from tasks.manipulation.validate import validate
+
+from .evaluate import from_rows
+from .stages import Run
+from .worldenv import WorldEnvConfig, profile, run_worldenv
+from .worldenv.config import TASKS
+
+
+@register_bench("throughput")
+class ThroughputBench:
+    """The environment's rate over the bare engine's, both measured in one run."""
+
+    name = "throughput"
+    description = "VecEnv state mode against the bare Batch.step, same model, substeps, threads"
+    worlds = 256
+
+    def run(self, quick: bool, folder: Path) -> None:
+        """Alternate both on every task; the claim is on the median ratio of each."""
+        rounds, seconds = (3, 1.0) if quick else (9, 3.0)
+        claim = Claim(
+            "state mode keeps the engine's rate",
+            arms=("PickUp",) if quick else TASKS,
+            seeds=(0,),
+            metric="ratio",
+            margin=0.7,
+            statement=f"env.step at {self.worlds} worlds reaches 70 % of the bare Batch.step rate",
+        )
+
+        def measure(arm: str, seed: int, scratch: Path) -> ArmResult:
+            substeps = _substeps(arm)
+            rates = [
+                throughput(
+                    lambda n: task_env(arm, n),
+                    substeps=substeps,
+                    num_worlds=self.worlds,
+                    rounds=1,
+                    seconds=seconds,
+                    seed=seed,
+                )
+                for _ in range(rounds)
+            ]
+            return ArmResult(
+                starts=list(range(rounds)),
+                outcomes={k: [r[k] for r in rates] for k in ("ratio", "env_rate", "bare_rate")},
+                facts={"num_threads": rates[0]["num_threads"], "substeps": substeps},
+            )
+
+        run([claim], measure, folder, config={"worlds": self.worlds, "rounds": rounds})
+
+    def report(self, folder: Path) -> str:
+        """Ratios with intervals, and the rates themselves."""
+        lines = [report(folder), "", "| task | env steps/s | bare steps/s |", "|---|---|---|"]
+        for path in sorted(folder.glob("rows/*/*.json")):
+            row = read_json(path)
+            env, bare = (sorted(row["outcomes"][k]) for k in ("env_rate", "bare_rate"))
+            lines.append(f"| {row['arm']} | {env[len(env) // 2]:.0f} | {bare[len(bare) // 2]:.0f} |")
+        return "\n".join(lines)
+
+
+@register_bench("experts")
+class ExpertBench:
+    """Success of the scripted teachers over random starts."""
+
+    name = "experts"
+    description = "scripted experts succeed in at least 95 % of 500 random starts"
+
+    def run(self, quick: bool, folder: Path) -> None:
+        """Every task's expert once from each start."""
+        starts = range(50) if quick else range(500)
+        claim = Claim(
+            "experts",
+            arms=TASKS,
+            seeds=(0,),
+            metric="success",
+            margin=0.9 if quick else 0.93,
+            minimum=0.95,
+            statement="success >= 95 %, and the interval above the margin",
+        )
+
+        def measure(arm: str, seed: int, scratch: Path) -> ArmResult:
+            failed = set(validate(arm, len(starts), starts.start).failed_seeds)
+            return ArmResult(list(starts), {"success": [float(s not in failed) for s in starts]})
+
+        run([claim], measure, folder)
+
+    def report(self, folder: Path) -> str:
+        """Success by task."""
+        return report(folder)
+
+
+@register_bench("worldenv")
+class WorldEnvBench:
+    """The gain of post-training in imagination, measured in true physics."""
+
+    name = "worldenv"
+    description = "post-training in imagination beats SFT in true physics, without further episodes"
+    seeds = (0, 1, 2)
+
+    def run(self, quick: bool, folder: Path) -> None:
+        """The whole job for each seed; `quick` runs the smallest profile, which claims nothing."""
+        name = "tiny" if quick else "small"
+        config = profile(name)
+        claims = [
+            Claim(
+                f"{protocol} success rises",
+                arms=("posttrained",),
+                baseline="sft",
+                seeds=(0,) if quick else self.seeds,
+                metric=protocol,
+                budget={"true_steps_in_posttraining": 0},
+                statement=f"{protocol} success of the post-trained policy is above the SFT policy's",
+            )
+            for protocol in ("oracle", "self_stopped")
+        ]
+
+        def measure(arm: str, seed: int, scratch: Path) -> ArmResult:
+            # both arms are of one run: they share everything up to post-training
+            place = scratch.parent.parent / f"run-{seed}"
+            resumed = (place / "config.yaml").exists()
+            job = (
+                Run.resume(place, WorldEnvConfig)
+                if resumed
+                else Run.create(place, profile(name, seed))
+            )
+            run_worldenv(job)
+            outcomes = from_rows(read_json(job.path("evaluation", f"{arm}.json")))
+            return ArmResult(
+                starts=[o.seed for o in outcomes],
+                outcomes={
+                    k: [float(getattr(o, k)) for o in outcomes]
+                    for k in ("oracle", "self_stopped", "at_end")
+                },
+                spent={
+                    "true_steps_in_posttraining": job.record("posttrain")["true_steps"],
+                    "true_episodes": job.record("exploration")["episodes"],
+                },
+                facts={"reflector": job.record("reflector"), "posttrain": job.record("posttrain")},
+            )
+
+        run(claims, measure, folder, scratch=Path("runs") / folder.name, config=to_dict(config))
+
+    def report(self, folder: Path) -> str:
+        """Paired differences with intervals."""
+        return report(folder)
+
+
+def _substeps(task: str) -> int:
+    env: TaskEnv = task_env(task)
+    try:
+        return env.substeps
+    finally:
+        env.close()
