@@ -39,7 +39,7 @@ class EpisodeDataset:
     lengths: NDArray[np.int64]
     """(E,) rows of each episode."""
     episodes: list[Episode]
-    """Where instruction and facts are read; its images are shared, not copied."""
+    """The episodes joined: instructions and facts are read from them."""
     latents: torch.Tensor | None = None
     """(F, S, C) float32 standardised, once an autoencoder has seen the images."""
 
@@ -161,6 +161,8 @@ def _join(episodes: Sequence[Episode], column: str) -> torch.Tensor:
     return torch.from_numpy(joined)
 
 
-def images_of(frames: Mapping[str, torch.Tensor], rows: torch.Tensor) -> dict[str, torch.Tensor]:
-    """The images at `rows` for every camera."""
-    return {camera: images[rows] for camera, images in frames.items()}
+def images_of(
+    frames: Mapping[str, torch.Tensor], rows: torch.Tensor, device: str = "cpu"
+) -> dict[str, torch.Tensor]:
+    """The images at `rows` for every camera, on `device`."""
+    return {camera: images[rows].to(device) for camera, images in frames.items()}

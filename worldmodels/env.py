@@ -193,8 +193,10 @@ class WorldModelEnv(VecEnv):
         self._note(worlds, seen, 0, actions[worlds], rewards[worlds], terminated[worlds], clock)
         return evaluation, rewards, terminated
 
-    def step_chunk(self, actions: Any) -> ChunkResult:
+    def step_chunk(self, actions: Any, every_observation: bool = False) -> ChunkResult:
         """One imagination of K steps; images are drawn for the last step, others when looked at.
+
+        `every_observation` changes nothing here: all K can be looked at.
 
         Raises:
             ActionError: wrong shape, or not finite.

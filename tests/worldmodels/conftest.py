@@ -51,12 +51,12 @@ def make_episodes(count: int, steps: int, seed: int) -> list[Episode]:
             Episode(
                 {
                     "observation.images.front": np.stack(rows["image"]),
-                    "observation.state": np.float32(rows["state"]),
-                    "action": np.float32(rows["action"]),
+                    "observation.state": np.asarray(rows["state"], np.float32),
+                    "action": np.asarray(rows["action"], np.float32),
                     "next.success": np.array(rows["success"]),
-                    "next.reward": np.float32(rows["success"]),
+                    "next.reward": np.asarray(rows["success"], np.float32),
                     "next.done": np.arange(steps) == steps - 1,
-                    "privileged": np.float32(rows["block"]),
+                    "privileged": np.asarray(rows["block"], np.float32),
                 },
                 f"push the {colour} block right",
                 10,

@@ -1,5 +1,7 @@
 """WorldModelEnv keeps the VecEnv contract in imagination."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -19,7 +21,7 @@ def _env(trained, reflector, num_envs=4, mode=AutoresetMode.DISABLED, **config):
         reflector,
         trained["held_out"],
         num_envs,
-        ImaginationConfig(**({"horizon": 10} | config)),
+        dataclasses.replace(ImaginationConfig(horizon=10), **config),
         autoreset_mode=mode,
     )
 

@@ -27,8 +27,9 @@ def train_autoencoder(
     folder: Path | str,
     *,
     seed: int,
+    device: str = "cpu",
 ) -> tuple[FrameAutoencoder, dict[str, float]]:
-    """A trained autoencoder (weights also in `folder`) and its last training metrics.
+    """A trained autoencoder on `device` (weights also in `folder`) and its last training metrics.
 
     `config.cameras` and `config.image_size` are taken from the dataset.
     """
@@ -37,15 +38,15 @@ def train_autoencoder(
         config, cameras=cameras, image_size=int(dataset.frames[cameras[0]].shape[1])
     )
     torch.manual_seed(derive_seed(seed, "autoencoder", "init"))
-    model = FrameAutoencoder(to_dict(config))
-    model.set_background(_draw(dataset, MEDIAN_FRAMES, seed, "median"))
+    model = FrameAutoencoder(to_dict(config)).to(device)  # type: ignore[arg-type]
+    model.set_background(_draw(dataset, MEDIAN_FRAMES, seed, "median", device))
 
     def loss_fn(step: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
         rows = torch.randint(dataset.num_rows, (fit_config.batch_size,), generator=generator)
-        return model.loss(images_of(dataset.frames, rows), generator)
+        return model.loss(images_of(dataset.frames, rows, device), generator)
 
     metrics = fit(model, loss_fn, fit_config, folder, seed=seed, label="autoencoder")
-    model.set_latent_moments(_draw(dataset, MOMENT_FRAMES, seed, "moments"))
+    model.set_latent_moments(_draw(dataset, MOMENT_FRAMES, seed, "moments", device))
     model.eval().save_pretrained(str(folder))
     return model, metrics
 
@@ -67,7 +68,9 @@ def encode_dataset(
     return dataset.latents
 
 
-def _draw(dataset: EpisodeDataset, count: int, seed: int, label: str) -> dict[str, torch.Tensor]:
+def _draw(
+    dataset: EpisodeDataset, count: int, seed: int, label: str, device: str
+) -> dict[str, torch.Tensor]:
     generator = torch_generator(seed, "autoencoder", label)
     rows = torch.randperm(dataset.num_rows, generator=generator)[:count]
-    return images_of(dataset.frames, rows)
+    return images_of(dataset.frames, rows, device)

@@ -25,8 +25,9 @@ class FlowConfig:
     """Frames imagined by one call."""
     sampling_steps: int = 4
     """Euler steps from noise to a frame."""
-    noise_scale: float = 1.0
-    """Std of the noise that sampling starts from; below 1 gives less varied, steadier frames."""
+    noise_scale: float = 0.5
+    """Std of the noise that sampling starts from; below 1 gives steadier frames (physics is
+    deterministic, so what varies is mostly the model's own doubt)."""
     time_power: float = 1.5
     """Training noise level is 1 - u^power, u uniform: above 1 favours the noisy end, where the
     model must predict from context and actions alone instead of reading the answer."""
@@ -42,6 +43,9 @@ class FlowConfig:
     """Extra weight of tokens that change between the last context frame and the target."""
     proprio_weight: float = 0.5
     """Weight of the proprioception loss beside the frame loss."""
+    proprio_octaves: int = 5
+    """Sines and cosines of the conditioning proprioception, periods 4 std, 2 std, ...: the arm must
+    be drawn to the pixel."""
     proprio_hidden: int = 256
     """Hidden width of the proprioception model."""
 

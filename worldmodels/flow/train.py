@@ -48,14 +48,16 @@ def train_flow(
     folder: Path | str,
     *,
     seed: int,
+    device: str = "cpu",
 ) -> tuple[FlowWorldModel, dict[str, float]]:
-    """A trained model (weights, with the autoencoder's, in `folder`) and its last metrics."""
+    """A trained model on `device` (weights, also the autoencoder's, in `folder`), last metrics."""
     if dataset.latents is None:
         encode_dataset(autoencoder, dataset)
     torch.manual_seed(derive_seed(seed, "flow", "init"))
     model = FlowWorldModel.build(
         autoencoder, config.model, dataset.proprio.shape[1], dataset.actions.shape[1]
     )
+    model.to(device)  # type: ignore[arg-type]
     measure(model, dataset)
     sampler = ClipSampler(dataset, model, config.contact_share)
     begin = config.self_forcing_start * config.fit.steps

@@ -82,10 +82,14 @@ class FlowTransformer(nn.Module):
         self.context_in = nn.Linear(slots * channels, dim)
         self.noisy_in = nn.Linear(channels, dim)
         self.beneath_in = nn.Linear(slots * channels, dim)
-        self.action_token = nn.Linear(action_dim + proprio_dim, dim)
-        self.context_condition = nn.Linear(slots * proprio_dim, dim)
+        self.octaves = config.proprio_octaves
+        rich_dim = proprio_dim * (1 + 2 * self.octaves)
+        self.action_token = nn.Sequential(
+            nn.Linear(action_dim + rich_dim, dim), nn.SiLU(), nn.Linear(dim, dim)
+        )
+        self.context_condition = nn.Linear(slots * rich_dim, dim)
         self.future_condition = nn.Sequential(
-            nn.Linear(action_dim + 3 * proprio_dim, dim), nn.SiLU(), nn.Linear(dim, dim)
+            nn.Linear(action_dim + 2 * rich_dim + proprio_dim, dim), nn.SiLU(), nn.Linear(dim, dim)
         )
         self.time = nn.Sequential(nn.Linear(64, dim), nn.SiLU(), nn.Linear(dim, dim))
         self.modulation = nn.Linear(dim, 6 * dim)
@@ -102,7 +106,9 @@ class FlowTransformer(nn.Module):
         """Latents (B, 1+c, S, C), anchor first, and their proprioception (B, 1+c, P)."""
         stacked = latents.transpose(1, 2).flatten(2)
         x = (self.context_in(stacked) + self.position)[:, None]
-        condition = self._modulation(self.context_condition(proprio.flatten(1))[:, None])
+        condition = self._modulation(
+            self.context_condition(self._rich(proprio).flatten(1))[:, None]
+        )
         cache = []
         for block in self.blocks:
             x, key_value = block(x, condition)
@@ -129,9 +135,10 @@ class FlowTransformer(nn.Module):
             context: what `read_context` returned.
         """
         frames = noisy.shape[1]
-        token = self.action_token(torch.cat([actions, after], -1)) + self.future_slot[:frames]
+        rich = self._rich(after)
+        token = self.action_token(torch.cat([actions, rich], -1)) + self.future_slot[:frames]
         x = self.noisy_in(noisy) + context.beneath + self.position + token[:, :, None]
-        given = torch.cat([actions, before, after, after - before], -1)
+        given = torch.cat([actions, self._rich(before), rich, after - before], -1)
         summary = self.future_condition(given) + self.time(_sinusoid(level))
         condition = self._modulation(summary)
         mask = self._causal(frames, self.num_tokens, noisy.device)
@@ -139,6 +146,12 @@ class FlowTransformer(nn.Module):
             x, _ = block(x, condition, past, mask)
         shift, scale = self.head_condition(F.silu(summary)).unsqueeze(2).chunk(2, -1)
         return self.head(F.layer_norm(x, x.shape[-1:]) * (1 + scale) + shift)
+
+    def _rich(self, proprio: torch.Tensor) -> torch.Tensor:
+        """Standardised proprio (..., P) with its sines and cosines (..., P * (1 + 2 octaves))."""
+        scale = 2.0 ** torch.arange(self.octaves, device=proprio.device) * (math.pi / 2)
+        angle = (proprio[..., None] * scale).flatten(-2)
+        return torch.cat([proprio, angle.sin(), angle.cos()], -1)
 
     def _modulation(self, summary: torch.Tensor) -> torch.Tensor:
         return self.modulation(F.silu(summary)).unflatten(-1, (6, -1))

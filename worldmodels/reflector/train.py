@@ -48,6 +48,7 @@ def train_reflector(
     seed: int,
     generated: Sequence[Replayed] = (),
     validation: EpisodeDataset | None = None,
+    device: str = "cpu",
 ) -> tuple[Reflector, dict[str, float]]:
     """A trained reflector (weights also in `folder`) and its last training metrics.
 
@@ -60,6 +61,7 @@ def train_reflector(
         generated: imagined rows from `replay`.
         validation: other episodes, on which temperature and threshold are set; without them they
             stay 1 and 0.5.
+        device: where it is trained and stays.
     """
     for data in [dataset] + ([validation] if validation else []):
         if data.latents is None:
@@ -67,6 +69,7 @@ def train_reflector(
     torch.manual_seed(derive_seed(seed, "reflector", "init"))
     vocabulary = build_vocabulary([e.instruction for e in dataset.episodes])
     reflector = Reflector.build(autoencoder, config.model, vocabulary, dataset.proprio)
+    reflector.to(device)  # type: ignore[arg-type]
     sources = [(dataset, None)] + [(g.dataset, g.trust) for g in generated]
     sampler = WindowSampler(sources, config.windows)
 
