@@ -15,9 +15,11 @@ VERBS: dict[str, dict[str, tuple[str, str]]] = {
         "list": ("list_names", "list tasks, robots, policies, world models, backends, benches"),
     },
     "Whole jobs": {
+        "demo": ("demo", "the main job in minutes, then the viewer"),
         "worldenv": ("worldenv", "post-train a policy in a learned world model, start to end"),
     },
     "Data and results": {
+        "eval": ("eval", "success of a saved policy in true physics"),
         "view": ("view", "open a recorded run in the browser, or write it as a static page"),
         "dataset": ("dataset", "check a data set, or print its statistics"),
         "bench": ("bench", "run a declared experiment, or report a stored one"),

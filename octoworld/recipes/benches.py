@@ -65,7 +65,9 @@ class ThroughputBench:
         for path in sorted(folder.glob("rows/*/*.json")):
             row = read_json(path)
             env, bare = (sorted(row["outcomes"][k]) for k in ("env_rate", "bare_rate"))
-            lines.append(f"| {row['arm']} | {env[len(env) // 2]:.0f} | {bare[len(bare) // 2]:.0f} |")
+            lines.append(
+                f"| {row['arm']} | {env[len(env) // 2]:.0f} | {bare[len(bare) // 2]:.0f} |"
+            )
         return "\n".join(lines)
 
 

@@ -108,7 +108,11 @@ def summarise(
 
 def format_table(rows: Sequence[dict[str, Any]]) -> str:
     """The rows as a Markdown table."""
-    names = {"oracle": "ended by the simulator", "self_stopped": "ended by the reflector"}
+    names = {
+        "oracle": "ended by the simulator",
+        "self_stopped": "ended by the reflector",
+        "at_end": "at the end of the clock",
+    }
     lines = [
         "| protocol | task | arm | success [95 % CI] | paired difference [95 % CI] | episodes |",
         "|---|---|---|---|---|---|",

@@ -56,9 +56,7 @@ def still_scenes(task: str, seeds: Sequence[int], cameras: Sequence[str]) -> lis
             world.set_pose("block", pose, held)
             world.refresh()
         observed = env.task.observe(world)
-        columns: dict[str, NDArray] = {
-            f"observation.images.{c}": world.render(c) for c in cameras
-        }
+        columns: dict[str, NDArray] = {f"observation.images.{c}": world.render(c) for c in cameras}
         columns["observation.state"] = observed["observation.state"]
         columns["observation.environment_state"] = observed["privileged"]
         columns["action"] = np.zeros((count, env.num_acts), np.float32)

@@ -152,7 +152,12 @@ def worldmodel(run: Run) -> FlowWorldModel:
 
 def reflector(run: Run) -> Reflector:
     """The run's reflector."""
-    return _load(Reflector, run.path("checkpoints", "reflector"))
+    return load_reflector(run.path("checkpoints", "reflector"))
+
+
+def load_reflector(folder: Path) -> Reflector:
+    """A saved reflector; raises CheckpointError when it is missing or damaged."""
+    return _load(Reflector, folder)
 
 
 def datasets(run: Run) -> tuple[EpisodeDataset, EpisodeDataset]:
