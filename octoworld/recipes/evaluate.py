@@ -15,6 +15,12 @@ from vla.policy import Policy
 
 from .rollouts import RolloutConfig, collect
 
+PROTOCOLS = {
+    "oracle": "ended by the simulator",
+    "self_stopped": "ended by the reflector",
+    "at_end": "at the end of the clock",
+}
+"""Field of `Outcome` -> how the table calls it."""
 Stop = Callable[[Episode], int | None]
 """First step of an episode at which the reflector says 'done', or None."""
 
@@ -108,11 +114,6 @@ def summarise(
 
 def format_table(rows: Sequence[dict[str, Any]]) -> str:
     """The rows as a Markdown table."""
-    names = {
-        "oracle": "ended by the simulator",
-        "self_stopped": "ended by the reflector",
-        "at_end": "at the end of the clock",
-    }
     lines = [
         "| protocol | task | arm | success [95 % CI] | paired difference [95 % CI] | episodes |",
         "|---|---|---|---|---|---|",
@@ -124,7 +125,7 @@ def format_table(rows: Sequence[dict[str, Any]]) -> str:
         if "difference" in row:
             low, high = row["difference_ci"]
             difference = f"{100 * row['difference']:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
-        protocol = names.get(row["protocol"], row["protocol"])
+        protocol = PROTOCOLS[row["protocol"]]
         lines.append(
             f"| {protocol} | {row['task']} | {row['arm']} | {success} | {difference} "
             f"| {row['episodes']} |"

@@ -108,12 +108,22 @@ class WorldEnvConfig:
     """Its training."""
     worldmodel: FlowTrainConfig = field(default_factory=FlowTrainConfig)
     """The video world model."""
+    probe_fit: FitConfig = field(
+        default_factory=lambda: FitConfig(
+            steps=1500, batch_size=256, learning_rate=1e-3, weight_decay=1e-2, ema_decay=0.995
+        )
+    )
+    """The state probe's training; it only measures the world model."""
+    report_starts: int = 128
+    """Held-out roll-outs by which the world model is measured."""
     replay: ReplayConfig = field(default_factory=ReplayConfig)
     """Generated frames that the reflector learns from."""
     reflector: ReflectorTrainConfig = field(default_factory=ReflectorTrainConfig)
     """Reward and stop signal."""
     imagination: ImaginationConfig = field(default_factory=ImaginationConfig)
     """Episodes inside the world model."""
+    validation_starts: int = 96
+    """Imagined episodes by which the best iterate is chosen; none of them is a test start."""
     posttrain: PosttrainConfig = field(default_factory=PosttrainConfig)
     """Policy gradient in imagination."""
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)

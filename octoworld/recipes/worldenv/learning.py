@@ -80,7 +80,7 @@ def learn_worldmodel(run: Run) -> dict[str, Any]:
         facts = dict(metrics)
     probe, _ = train_probe(
         training,
-        ProbeConfig(column="observation.environment_state", parts=PROBED),
+        ProbeConfig(column="observation.environment_state", parts=PROBED, fit=config.probe_fit),
         run.path("training", "probe"),
         seed=config.seed,
     )
@@ -88,7 +88,7 @@ def learn_worldmodel(run: Run) -> dict[str, Any]:
         worldmodel(run),
         heldout,
         torch_generator(config.seed, "worldmodel", "report"),
-        num_starts=128,
+        num_starts=config.report_starts,
         chunks=5,
         probe=probe,
     )

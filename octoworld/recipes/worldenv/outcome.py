@@ -27,8 +27,6 @@ from .config import WorldEnvConfig, split_seeds
 from .learning import datasets, policy, reflector, worldmodel
 from .recordings import load, write
 
-VALIDATION_STARTS = 96
-"""Imagined episodes by which the best iterate is chosen; none of them is a test start."""
 PICTURE_EPISODES = 2
 """Episodes of each task whose actions are replayed in imagination for people to look at."""
 
@@ -45,12 +43,12 @@ def posttrain_policy(run: Run) -> dict[str, Any]:
         autoreset_mode=AutoresetMode.DISABLED,
     )  # fmt: skip
     selection = WorldModelEnv(
-        model, judge, heldout, VALIDATION_STARTS, config.imagination,
+        model, judge, heldout, config.validation_starts, config.imagination,
         autoreset_mode=AutoresetMode.DISABLED,
     )  # fmt: skip
     check = Evaluate(
         selection,
-        range(VALIDATION_STARTS),
+        range(config.validation_starts),
         horizon=trainer.horizon,
         name="imagined",
         select=True,

@@ -77,7 +77,36 @@ def smoke(seed: int = 0) -> WorldEnvConfig:
     )  # fmt: skip
 
 
+def tiny(seed: int = 0) -> WorldEnvConfig:
+    """Under a minute: every stage on two tasks, nothing is learned. For tests."""
+    base = smoke(seed)
+    few = {"steps": 12, "batch_size": 8, "checkpoint_every": 6, "log_every": 6, "warmup_steps": 2}
+    fit = FitConfig(**few)
+    trainer = replace(base.trainer(), iterations=2, num_groups=2, max_groups=2, horizon=3)
+    return replace(
+        base,
+        tasks=("PickUp", "OpenDrawer"),
+        data=DataConfig(
+            scenes_per_task=8, demonstrations_per_task=2, exploration_per_task=6,
+            heldout_share=0.34, num_envs=6,
+        ),
+        grounding=replace(base.grounding, fit=fit),
+        sft=replace(base.sft, fit=fit),
+        autoencoder_fit=fit,
+        worldmodel=replace(base.worldmodel, fit=fit),
+        probe_fit=fit,
+        replay=ReplayConfig(clips=8, chunks=2),
+        reflector=replace(base.reflector, fit=fit),
+        report_starts=8,
+        imagination=ImaginationConfig(horizon=12),
+        validation_starts=8,
+        posttrain=replace(base.posttrain, rl=trainer, anchor_batch_size=8),
+        evaluation=EvaluationConfig(episodes_per_task=3, num_envs=3),
+    )  # fmt: skip
+
+
 PROFILES: dict[str, Callable[[int], WorldEnvConfig]] = {
+    "tiny": tiny,
     "smoke": smoke,
     "demo": demo,
     "small": small,
