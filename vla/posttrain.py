@@ -8,20 +8,18 @@ KL; with a small imitation anchor, a wider upper clip and groups without varianc
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from octoworld.core.config import save_config
-from octoworld.core.errors import ConfigError
 from octoworld.data.episode import Episode
 from octoworld.rl import Anchor, Hook, TrainerConfig, train
 
+from .freeze import frozen
 from .sft import SftConfig, build_dataset, sft_loss
 from .tiny import TinyPolicy
 
@@ -113,38 +111,3 @@ def demonstration_anchor(
         return sft_loss(policy, dataset, rows.to(device), generator, config.sft)["loss"]
 
     return anchor
-
-
-@contextmanager
-def frozen(policy: nn.Module, prefixes: Sequence[str]) -> Iterator[None]:
-    """Hold the parameters whose names begin with a prefix, for the length of the block.
-
-    Raises:
-        ConfigError: a prefix names nothing, or nothing is left to train.
-    """
-    names = [name for name, _ in policy.named_parameters()]
-    parts = sorted({name.split(".")[0] for name in names})
-    for prefix in prefixes:
-        if not any(_is_part(name, prefix) for name in names):
-            raise ConfigError(
-                f"frozen: the policy has no part {prefix!r}; it has {', '.join(parts)}"
-            )
-    held = [
-        parameter
-        for name, parameter in policy.named_parameters()
-        if parameter.requires_grad and any(_is_part(name, prefix) for prefix in prefixes)
-    ]
-    if len(held) == sum(p.requires_grad for p in policy.parameters()):
-        raise ConfigError(f"frozen: {', '.join(prefixes)} leaves nothing to train")
-    for parameter in held:
-        parameter.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for parameter in held:
-            parameter.requires_grad_(True)
-
-
-def _is_part(name: str, prefix: str) -> bool:
-    # "text" is the part `text`, not `text_token`
-    return name == prefix or name.startswith(f"{prefix}.")

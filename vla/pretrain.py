@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
-from torch.nn import functional as F
 
 from octoworld.core.config import save_config
 from octoworld.core.errors import DatasetError
@@ -20,7 +19,7 @@ from octoworld.data.episode import Episode
 
 from .augment import AugmentConfig, augment_images, augment_state
 from .processors import images_to_float
-from .sft import build_dataset, make_policy
+from .sft import build_dataset, known_loss, make_policy
 from .tiny import TinyConfig, TinyPolicy
 
 
@@ -75,9 +74,11 @@ def pretrain_grounding(
         state = augment_state(dataset.state[rows], policy.state_std, config.augment, generator)
         output = policy(images, state, tokens, dataset.instruction[rows])
         assert output.privileged is not None  # the dataset has the column, so the policy the head
-        error = F.smooth_l1_loss(output.privileged, targets[rows], reduction="none").mean(0)
         absolute = ((output.privileged - targets[rows]).abs().mean(0) * std)[:3]
-        return {"loss": error.mean(), "first_three_mm": 1000 * absolute.mean()}
+        return {
+            "loss": known_loss(output.privileged, targets[rows], std),
+            "first_three_mm": 1000 * absolute.detach().mean(),
+        }
 
     fit(policy, loss_fn, config.fit, folder, seed=seed, label="grounding")
     policy.save_pretrained(folder / "policy")

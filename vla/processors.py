@@ -17,6 +17,8 @@ from octoworld.core.io import read_json, write_json
 PAD, UNKNOWN = 0, 1
 """Token ids that stand for no word and for a word not seen in training."""
 
+STATE_FLOOR = 1e-3
+"""Least spread that the true state is scaled by."""
 _WORD = re.compile(r"[a-z0-9]+")
 
 
@@ -79,7 +81,7 @@ class Processor:
             state=Statistics.of(states, min_std=1e-3),
             # an axis the demonstrations hardly move may not become the loss's dearest
             action=Statistics.of(actions, min_std=0.1),
-            privileged=None if privileged is None else Statistics.of(privileged, min_std=1e-3),
+            privileged=None if privileged is None else Statistics.of(privileged, STATE_FLOOR),
         )
 
     @property

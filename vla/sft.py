@@ -17,7 +17,8 @@ from octoworld.core.rng import derive_seed
 from octoworld.data.episode import Episode
 
 from .augment import AugmentConfig, augment_images, augment_state
-from .processors import Processor, images_to_float
+from .freeze import frozen
+from .processors import STATE_FLOOR, Processor, images_to_float
 from .tiny import TinyConfig, TinyPolicy
 
 PRIVILEGED_COLUMNS = ("privileged", "observation.environment_state")
@@ -40,6 +41,9 @@ class SftConfig:
     """Weight of the noise scale's likelihood; it never moves the mean."""
     privileged_weight: float = 0.1
     """Weight of predicting the recorded true state from the keypoints, where there is one."""
+    frozen: tuple[str, ...] = ()
+    """Parts that stay as they are, by the beginning of their weights' names: a grounded policy's
+    eyes and ears, which a few demonstrations would only spoil."""
     stop_at_success: bool = True
     """Leave out what a demonstration does after its first success."""
 
@@ -158,9 +162,19 @@ def sft_loss(
         assert policy.processor.privileged is not None  # a policy with that head has statistics
         mean, std = (t.to(rows.device) for t in policy.processor.privileged.tensors())
         target = (dataset.privileged[rows] - mean) / std
-        losses["privileged"] = F.smooth_l1_loss(output.privileged, target)
+        losses["privileged"] = known_loss(output.privileged, target, std)
         losses["loss"] = losses["loss"] + config.privileged_weight * losses["privileged"]
     return losses
+
+
+def known_loss(guess: torch.Tensor, target: torch.Tensor, std: torch.Tensor) -> torch.Tensor:
+    """Mean error of the normalised true state (B, D), over what varied where it was scaled.
+
+    A value that stood still there (a speed, in still pictures) has no scale, and is left out.
+    """
+    varied = (std > 1.01 * STATE_FLOOR).to(target)
+    error = F.smooth_l1_loss(guess, target, reduction="none").mean(0)
+    return (error * varied).sum() / varied.sum().clamp(min=1)
 
 
 def make_policy(
@@ -244,7 +258,8 @@ def train_sft(
         rows = torch.randint(len(dataset), (config.fit.batch_size,), generator=generator)
         return sft_loss(policy, dataset, rows.to(device), generator, config)
 
-    fit(policy, loss_fn, config.fit, folder, seed=seed, label="sft")
+    with frozen(policy, config.frozen):
+        fit(policy, loss_fn, config.fit, folder, seed=seed, label="sft")
     policy.save_pretrained(folder / "policy")
     return policy
 

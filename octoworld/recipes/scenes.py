@@ -12,9 +12,12 @@ from octoworld.core.rng import WorldRng, derive_seed
 from octoworld.data.episode import Episode
 from robots.control.ik import IkConfig, InverseKinematics
 from tasks.env import task_env
+from tasks.manipulation.tabletop import PROPRIOCEPTION
 
 WORKSPACE = ((0.36, -0.26, 0.02), (0.68, 0.26, 0.30))
 """Tool positions drawn, low and high corner [m]."""
+TOP_SPEED = 0.4
+"""Largest speed of the tool in demonstrations [m/s]."""
 HELD_SHARE, NEAR_SHARE = 0.25, 0.25
 """Shares of pictures with the block between the fingers, and with the tool near the block."""
 
@@ -58,6 +61,14 @@ def still_scenes(task: str, seeds: Sequence[int], cameras: Sequence[str]) -> lis
         observed = env.task.observe(world)
         columns: dict[str, NDArray] = {f"observation.images.{c}": world.render(c) for c in cameras}
         columns["observation.state"] = observed["observation.state"]
+        # speed and last command say nothing of where things are: random, so that eyes learn to
+        # look instead of relying on a robot that always stands still with its gripper open
+        names = {name: i for i, name in enumerate(PROPRIOCEPTION)}
+        felt = columns["observation.state"]
+        felt[:, [names[f"tool_v{axis}"] for axis in "xyz"]] = rng.uniform(
+            everyone, -TOP_SPEED, TOP_SPEED, (3,)
+        )
+        felt[:, names["gripper"]] = np.sign(rng.uniform(everyone, -1, 1))
         columns["observation.environment_state"] = observed["privileged"]
         columns["action"] = np.zeros((count, env.num_acts), np.float32)
         columns["next.success"] = np.zeros(count, bool)

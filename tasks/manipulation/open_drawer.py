@@ -11,7 +11,8 @@ from ..language import Templates
 from ..rewards import tolerance
 from ..task import Evaluation, weighted
 from .expert import OpenDrawerExpert
-from .tabletop import TabletopTask
+from .scene import SIZES
+from .tabletop import Measurement, TabletopTask
 
 
 @register_task("OpenDrawer")
@@ -25,6 +26,12 @@ class OpenDrawer(TabletopTask):
         "pull out the drawer by its handle",
         "slide the drawer of the cabinet open",
     )
+
+    def aim(self, m: Measurement) -> tuple[NDArray, NDArray]:
+        """The handle, and where it ends up when the drawer is open."""
+        return m.handle, m.handle - np.array([0.0, 1.0, 0.0]) * (SIZES.drawer_travel - m.opening)[
+            :, None
+        ]
 
     def succeeded(self, e: Evaluation) -> NDArray[np.bool_]:
         """Open."""

@@ -11,7 +11,7 @@ from ..language import Templates
 from ..rewards import tolerance
 from ..task import Evaluation, weighted
 from .expert import PickUpExpert
-from .tabletop import TabletopTask
+from .tabletop import Measurement, TabletopTask
 
 
 @register_task("PickUp")
@@ -25,6 +25,10 @@ class PickUp(TabletopTask):
         "grab the {block} block and raise it",
         "take the {block} block up",
     )
+
+    def aim(self, m: Measurement) -> tuple[NDArray, NDArray]:
+        """The block, and the air above it."""
+        return m.block, m.block + np.array([0.0, 0.0, self.judge.lift_height])
 
     def succeeded(self, e: Evaluation) -> NDArray[np.bool_]:
         """Lifted and held."""

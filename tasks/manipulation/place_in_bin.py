@@ -11,7 +11,7 @@ from ..language import Templates
 from ..rewards import tolerance
 from ..task import Evaluation, weighted
 from .expert import PlaceInBinExpert
-from .tabletop import TabletopTask
+from .tabletop import Measurement, TabletopTask
 
 
 @register_task("PlaceInBin")
@@ -25,6 +25,10 @@ class PlaceInBin(TabletopTask):
         "drop the {block} block in the box",
         "move the {block} block into the open bin",
     )
+
+    def aim(self, m: Measurement) -> tuple[NDArray, NDArray]:
+        """The block, and the bin."""
+        return m.block, m.bin
 
     def succeeded(self, e: Evaluation) -> NDArray[np.bool_]:
         """Inside, resting, released."""

@@ -11,7 +11,7 @@ from ..language import Templates
 from ..rewards import tolerance
 from ..task import Evaluation, weighted
 from .expert import PushToZoneExpert
-from .tabletop import TabletopTask
+from .tabletop import Measurement, TabletopTask
 
 
 @register_task("PushToZone")
@@ -25,6 +25,10 @@ class PushToZone(TabletopTask):
         "move the {block} block over to the {zone} area by pushing it",
         "shove the {block} block into the {zone} zone",
     )
+
+    def aim(self, m: Measurement) -> tuple[NDArray, NDArray]:
+        """The block, and the zone."""
+        return m.block, m.zone
 
     def succeeded(self, e: Evaluation) -> NDArray[np.bool_]:
         """Inside and resting."""

@@ -94,6 +94,10 @@ class TabletopTask(Task):
     def succeeded(self, e: Evaluation) -> NDArray[np.bool_]:
         """Success (N,) from the common quantities."""
 
+    @abstractmethod
+    def aim(self, m: Measurement) -> tuple[NDArray, NDArray]:
+        """What the instruction refers to: positions of the thing and of its goal, (N, 3) [m]."""
+
     def scene(self) -> Scene:
         """The shared scene; the same object for all table-top tasks."""
         return tabletop_scene(self.robot)
@@ -180,7 +184,7 @@ class TabletopTask(Task):
         return m.touch_left & m.touch_right & (m.gap > low) & (m.gap < high)
 
     def observe(self, world: World) -> dict[str, NDArray]:
-        """Proprioception (N, 8), see `PROPRIOCEPTION`; object positions relative to the tool."""
+        """Proprioception (N, 8), see `PROPRIOCEPTION`; places and what is meant, from the tool."""
         m = self.measure(world)
         felt = [m.tool, m.tool_velocity, m.gap[:, None], m.command[:, None]]
         w, x, y, z = m.block_quat.T
@@ -189,7 +193,7 @@ class TabletopTask(Task):
         hidden = [
             m.block - m.tool, np.stack([np.cos(yaw), np.sin(yaw)], axis=1), m.block_velocity,
             m.zone - m.block, m.bin - m.block, m.handle - m.tool, m.opening[:, None],
-            self.is_grasped(m)[:, None],
+            self.is_grasped(m)[:, None], *(place - m.tool for place in self.aim(m)),
         ]  # fmt: skip
         return {
             "observation.state": np.concatenate(felt, axis=1, dtype=np.float32),

@@ -19,7 +19,7 @@ from vla.tiny import TinyConfig, TinyPolicy
 
 SIZE = 16
 MODEL = TinyConfig(
-    image_size=SIZE, chunk_size=2, width=32, depth=1, heads=2, text_width=16, text_depth=1,
+    image_size=SIZE, chunk_size=2, width=32, depth=2, heads=2, text_width=16, text_depth=1,
     stem_channels=8, num_keypoints=4, keypoint_tokens=2, max_words=4,
 )  # fmt: skip
 TEST_STARTS = range(500_000, 500_064)

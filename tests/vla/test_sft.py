@@ -18,7 +18,7 @@ from vla.sft import SftConfig, build_dataset, sft_loss, train_sft
 from vla.tiny import TinyConfig
 
 MODEL = TinyConfig(
-    image_size=32, width=48, depth=2, heads=4, text_width=16, text_depth=1, max_words=4,
+    image_size=32, width=48, depth=2, heads=4, text_width=16, text_depth=2, max_words=4,
     stem_channels=16, num_keypoints=4, keypoint_tokens=2,
 )  # fmt: skip
 STILL = AugmentConfig(shift_pixels=0, brightness=0, contrast=0, color=0, state_noise=0)

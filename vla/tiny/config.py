@@ -32,7 +32,7 @@ class TinyConfig:
     width: int = 192
     """Width of a token."""
     depth: int = 4
-    """Layers of the fusion transformer."""
+    """Layers of the transformer, half for perceiving and half for acting; at least 2."""
     heads: int = 6
     """Attention heads of the fusion transformer."""
     text_width: int = 96
@@ -56,7 +56,7 @@ class TinyConfig:
     """Least and largest scale of the noise [action units, of 2 from end to end]. The floor keeps
     variance inside groups of rollouts however sure of itself imitation made the policy."""
     privileged_dim: int = 0
-    """D, true-state values that an auxiliary head predicts in training; 0: from the data."""
+    """D, true-state values that are estimated and acted on; 0: from the data, or none."""
 
     def __post_init__(self) -> None:
         low, high = self.scale_range
@@ -64,6 +64,7 @@ class TinyConfig:
             (len(self.cameras) > 0, "cameras", "at least one camera"),
             (self.image_size > 0 and self.image_size % 16 == 0, "image_size", "a multiple of 16"),
             (self.chunk_size > 0, "chunk_size", "at least 1"),
+            (self.depth >= 2, "depth", "at least 2"),
             (self.width % self.heads == 0, "width", f"a multiple of heads = {self.heads}"),
             (self.num_keypoints % self.keypoint_tokens == 0, "num_keypoints",
              f"a multiple of keypoint_tokens = {self.keypoint_tokens}"),

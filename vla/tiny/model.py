@@ -45,8 +45,10 @@ class TinyPolicy(nn.Module):
     """A language-conditioned vision transformer. It has no memory: `reset` has nothing to forget.
 
     Words become one vector, which conditions the convolutions (FiLM), so that keypoints look for
-    what was named. A transformer fuses patches, keypoints, words and proprioception; K action
-    queries, which start from the keypoints, read mean and noise scale off it.
+    what was named. One half of the transformer fuses patches, keypoints, words and proprioception
+    into an estimate of the true state (where the data have it); from that estimate the other half
+    and its K action queries choose mean and noise scale. Without a true state to learn, the second
+    half sees all tokens.
     """
 
     state_mean: torch.Tensor
@@ -82,23 +84,37 @@ class TinyPolicy(nn.Module):
         self.state_token = nn.Sequential(
             nn.Linear(config.state_dim, width), nn.SiLU(), nn.Linear(width, width)
         )
+        # the acting half hears and feels for itself: the perceiving half may be frozen
+        self.acting_text = nn.Linear(config.text_width, width)
+        self.acting_state = nn.Sequential(
+            nn.Linear(config.state_dim, width), nn.SiLU(), nn.Linear(width, width)
+        )
         self.queries = nn.Parameter(0.02 * torch.randn(config.chunk_size, width))
+        points = cameras * config.num_keypoints
+        self.readout = nn.Parameter(0.02 * torch.randn(1, width))
+        self.perception = nn.ModuleList(
+            Block(width, config.heads) for _ in range(config.depth // 2)
+        )
+        self.privileged_head: nn.Module | None = None
+        if config.privileged_dim:
+            seen = points * (2 + config.stem_channels) + 3 * width
+            self.privileged_head = nn.Sequential(
+                nn.Linear(seen, 2 * width), nn.SiLU(), nn.Linear(2 * width, config.privileged_dim)
+            )
+            self.estimate_token = nn.Sequential(
+                nn.Linear(config.privileged_dim, width), nn.SiLU(), nn.Linear(width, width)
+            )
         # the shortest way from where things are to what to do: no attention has to be learnt first
-        summary = cameras * config.num_keypoints * 2
-        self.query_start = nn.Linear(summary + 2 * width, width)
-        self.blocks = nn.ModuleList(Block(width, config.heads) for _ in range(config.depth))
+        self.query_start = nn.Linear((config.privileged_dim or 2 * points) + 2 * width, width)
+        self.blocks = nn.ModuleList(
+            Block(width, config.heads) for _ in range(config.depth - config.depth // 2)
+        )
         self.norm = nn.LayerNorm(width)
         self.mean_head = nn.Linear(width, config.action_dim)
         self.scale_head = nn.Linear(width, config.action_dim)
         for head in (self.mean_head, self.scale_head):
             nn.init.normal_(head.weight, std=0.01)
             nn.init.zeros_(head.bias)
-        self.privileged_head: nn.Module | None = None
-        if config.privileged_dim:
-            seen = summary + cameras * config.num_keypoints * config.stem_channels
-            self.privileged_head = nn.Sequential(
-                nn.Linear(seen, width), nn.SiLU(), nn.Linear(width, config.privileged_dim)
-            )
 
     def forward(
         self,
@@ -131,9 +147,21 @@ class TinyPolicy(nn.Module):
             -_MAX_DEVIATIONS, _MAX_DEVIATIONS
         )
         text, proprio = self.text_token(words), self.state_token(deviations)
-        start = self.query_start(torch.cat([points.flatten(1), text, proprio], dim=-1))
-        queries = self.queries + start.unsqueeze(1)
-        x = torch.cat([visual, text.unsqueeze(1), proprio.unsqueeze(1), queries], dim=1)
+        readout = self.readout.expand(batch, -1, -1)
+        x = torch.cat([visual, text.unsqueeze(1), proprio.unsqueeze(1), readout], dim=1)
+        for block in self.perception:
+            x = block(x)
+        estimate = None
+        text_act, proprio_act = self.acting_text(words), self.acting_state(deviations)
+        if self.privileged_head is not None:
+            known = torch.cat([keypoints.flatten(1), text, proprio, x[:, -1]], dim=-1)
+            estimate = self.privileged_head(known)
+            # actions are chosen from where things are: through pixels, a few demonstrations would
+            # be learnt by heart
+            x = torch.stack([self.estimate_token(estimate), text_act, proprio_act], dim=1)
+        place = points.flatten(1) if estimate is None else estimate
+        start = self.query_start(torch.cat([place, text_act, proprio_act], dim=-1))
+        x = torch.cat([x, self.queries + start.unsqueeze(1)], dim=1)
         for block in self.blocks[:-1]:
             x = block(x)
         x = self.norm(self.blocks[-1](x, last=self.chunk_size))
@@ -143,7 +171,7 @@ class TinyPolicy(nn.Module):
             # a sigmoid, not a clamp: at the floor a clamp would stop the gradient for good
             scale=(low + (high - low) * torch.sigmoid(self.scale_head(x))).exp(),
             keypoints=points,
-            privileged=self.privileged_head(keypoints.flatten(1)) if self.privileged_head else None,
+            privileged=estimate,
         )
 
     def distribution(

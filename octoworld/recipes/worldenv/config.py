@@ -9,6 +9,7 @@ from octoworld.core.fit import FitConfig
 from octoworld.data.splits import SplitManifest
 from octoworld.rl import TrainerConfig
 from vla.augment import AugmentConfig
+from vla.freeze import PERCEPTION
 from vla.posttrain import PosttrainConfig
 from vla.pretrain import GroundingConfig
 from vla.sft import SftConfig
@@ -95,6 +96,8 @@ class WorldEnvConfig:
             model=TinyConfig(),
             fit=FitConfig(steps=800, batch_size=64, learning_rate=5e-4, ema_decay=0.99),
             augment=AugmentConfig(shift_pixels=0),
+            frozen=PERCEPTION,
+            privileged_weight=0.0,
         )
     )
     """Imitation of the demonstrations."""
@@ -124,7 +127,7 @@ class WorldEnvConfig:
     """Episodes inside the world model."""
     validation_starts: int = 96
     """Imagined episodes by which the best iterate is chosen; none of them is a test start."""
-    posttrain: PosttrainConfig = field(default_factory=PosttrainConfig)
+    posttrain: PosttrainConfig = field(default_factory=lambda: PosttrainConfig(frozen=PERCEPTION))
     """Policy gradient in imagination."""
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     """The final test."""

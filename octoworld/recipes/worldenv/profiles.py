@@ -10,6 +10,7 @@ from octoworld.core.fit import FitConfig
 from octoworld.core.paths import asset
 from octoworld.rl import TrainerConfig
 from vla.augment import AugmentConfig
+from vla.freeze import PERCEPTION
 from vla.posttrain import PosttrainConfig
 from vla.pretrain import GroundingConfig
 from vla.sft import SftConfig
@@ -53,7 +54,11 @@ def smoke(seed: int = 0) -> WorldEnvConfig:
             model=policy, fit=FitConfig(steps=300, batch_size=32, ema_decay=0.99), augment=still
         ),
         sft=SftConfig(
-            model=policy, fit=FitConfig(steps=300, batch_size=32, ema_decay=0.99), augment=still
+            model=policy,
+            fit=FitConfig(steps=300, batch_size=32, ema_decay=0.99),
+            augment=still,
+            frozen=PERCEPTION,
+            privileged_weight=0.0,
         ),
         autoencoder=AutoencoderConfig(width=16, latent_channels=16),
         autoencoder_fit=FitConfig(steps=300, batch_size=32, ema_decay=0.98),
@@ -68,6 +73,7 @@ def smoke(seed: int = 0) -> WorldEnvConfig:
         ),
         imagination=ImaginationConfig(horizon=24),
         posttrain=PosttrainConfig(
+            frozen=PERCEPTION,
             rl=TrainerConfig(
                 iterations=3, group_size=4, num_groups=4, max_groups=4, horizon=6,
                 learning_rate=1e-4, discount=0.99,
