@@ -18,8 +18,12 @@ VERBS: dict[str, dict[str, tuple[str, str]]] = {
         "demo": ("demo", "the main job in minutes, then the viewer"),
         "worldenv": ("worldenv", "post-train a policy in a learned world model, start to end"),
     },
-    "Data and results": {
+    "Steps of a job": {
+        "collect": ("collect", "record episodes of an expert or a policy as a data set"),
+        "sft": ("sft", "fine-tune a policy on demonstrations"),
         "eval": ("eval", "success of a saved policy in true physics"),
+    },
+    "Data and results": {
         "view": ("view", "open a recorded run in the browser, or write it as a static page"),
         "dataset": ("dataset", "check a data set, or print its statistics"),
         "bench": ("bench", "run a declared experiment, or report a stored one"),

@@ -8,17 +8,19 @@ from typing import Any
 from octoworld.core.io import write_text
 from octoworld.data.episode import Episode
 from octoworld.data.reader import Dataset
-from octoworld.data.writer import DatasetWriter
 from sim.backends.mjcf import scene_xml
 from tasks.env import task_env
 from vla.policy import Policy
 
+from ..recording import write_dataset
 from ..rollouts import RolloutConfig, collect
 from ..scenes import still_scenes
 from ..stages import Run
 from .config import WorldEnvConfig, split_manifest, split_seeds
 
 SCENES_AT_ONCE = 100
+ROBOT = "panda"
+"""Robot of every task of the job."""
 
 
 def record_scenes(run: Run) -> dict[str, Any]:
@@ -78,26 +80,9 @@ def record_exploration(run: Run, policy: Policy) -> dict[str, Any]:
 
 def write(run: Run, name: str, episodes: Iterable[Episode], video: bool = True) -> dict[str, Any]:
     """Write `episodes/<name>`; returns counts and the success rate by task."""
-    folder = run.path("episodes", name)
-    facts: dict[str, Any] = {"episodes": 0, "steps": 0}
-    hits: dict[str, list[bool]] = {}
-    if not folder.exists():
-        writer: DatasetWriter | None = None
-        for episode in episodes:
-            if writer is None:
-                robot = str(episode.info["robot"])
-                meta = {"control_mode": episode.info["control_mode"]}
-                writer = DatasetWriter(folder, episode.fps, robot, extra_meta=meta, video=video)
-            writer.add(episode)
-        if writer is not None:
-            writer.close()
-    for meta in Dataset(folder).episodes:
-        facts["episodes"] += 1
-        facts["steps"] += meta.length
-        hits.setdefault(meta.info["task"], []).append(meta.info.get("first_success", -1) >= 0)
-    return facts | {f"success/{task}": sum(h) / len(h) for task, h in hits.items()}
+    return write_dataset(run.path("episodes", name), episodes, video=video)
 
 
 def load(run: Run, name: str) -> list[Episode]:
     """All episodes of `episodes/<name>`, images decoded."""
-    return Dataset(run.path("episodes", name)).load_all()
+    return Dataset(run.path("episodes", name), expect_robot=ROBOT).load_all()

@@ -1,0 +1,84 @@
+"""The whole job at its smallest: it ends, and when killed again and again it ends the same."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from octoworld.data.check import check
+from octoworld.recipes.worldenv import STAGES
+
+COMMAND = [sys.executable, "-m", "octoworld.cli.main", "worldenv"]
+KILLED_IN = ("sft", "worldmodel", "reflector", "posttrain", "test")
+
+
+def finished(run: Path) -> list[str]:
+    return [s.name for s in STAGES if (run / "stages" / f"{s.name}.json").exists()]
+
+
+def contents(run: Path) -> dict[str, bytes]:
+    """Every file that the job leaves, but for its own clock and TensorBoard's time stamps."""
+    return {
+        str(path.relative_to(run)): path.read_bytes()
+        for path in sorted(run.rglob("*"))
+        if path.is_file() and path.name != "times.json" and "tensorboard" not in path.parts
+    }
+
+
+def kill_inside(run: Path, stage: str) -> None:
+    """Go on with the job (or start it) and kill it a moment after the stage before has ended."""
+    started = (run / "config.yaml").exists()
+    where = ["--resume", str(run)] if started else ["--profile", "tiny", "--out", str(run)]
+    before = STAGES[[s.name for s in STAGES].index(stage) - 1].name
+    process = subprocess.Popen([*COMMAND, *where], stdout=subprocess.DEVNULL)
+    try:
+        while process.poll() is None and before not in finished(run):
+            time.sleep(0.02)
+        time.sleep(0.7)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Path:
+    run = tmp_path_factory.mktemp("whole") / "run"
+    subprocess.run([*COMMAND, "--profile", "tiny", "--out", str(run)], check=True)
+    return run
+
+
+@pytest.mark.timeout(900)
+def test_the_job_ends_with_a_table_and_sound_data(whole):
+    assert finished(whole) == [s.name for s in STAGES]
+    results = json.loads((whole / "results.json").read_text())
+    assert {row["protocol"] for row in results["table"]} == {"oracle", "self_stopped"}
+    assert results["true_episodes"]["post-training"] == 0
+    assert json.loads((whole / "stages/posttrain.json").read_text())["facts"]["true_steps"] == 0
+    for dataset in (whole / "episodes").iterdir():
+        assert check(dataset) == [], dataset.name
+
+
+@pytest.mark.timeout(900)
+def test_a_job_killed_in_many_stages_ends_in_the_same_files(whole, tmp_path):
+    run = tmp_path / "run"
+    for stage in KILLED_IN:
+        kill_inside(run, stage)
+    assert finished(run) != [s.name for s in STAGES], "it was never killed in time"
+    subprocess.run([*COMMAND, "--resume", str(run)], check=True)
+    ours, theirs = contents(run), contents(whole)
+    assert sorted(ours) == sorted(theirs)
+    assert [name for name in theirs if ours[name] != theirs[name]] == []
+
+
+def test_a_second_job_in_the_same_folder_is_refused_in_one_line(whole):
+    again = subprocess.run(
+        [*COMMAND, "--profile", "tiny", "--out", str(whole)], capture_output=True, text=True
+    )
+    assert again.returncode == 2
+    assert again.stderr.count("\n") == 1 and "--resume" in again.stderr
