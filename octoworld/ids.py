@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from sim.gym_env import register_gymnasium
+from sim.registration import register_gymnasium
 
 TASKS_FOLDER = Path(__file__).resolve().parents[1] / "tasks"
 _DECORATOR = re.compile(r"^@register_task\(\s*[\"'](\w+)[\"']", re.MULTILINE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import gymnasium
@@ -74,28 +74,6 @@ class SingleWorldEnv(gymnasium.Env):
     def close(self) -> None:
         """Free renderers."""
         self.vec_env.close()
-
-
-def register_gymnasium(
-    names: Iterable[str], entry_point: str, vector_entry_point: str, namespace: str = "octoworld"
-) -> list[str]:
-    """Register `<namespace>/<Name>-v0` for each task with gymnasium; returns the ids.
-
-    Args:
-        names: task names; each is passed to the entry points as `task`.
-        entry_point: "module:function" that makes a `gymnasium.Env`.
-        vector_entry_point: "module:function" that makes a `VecEnv`.
-        namespace: first part of the ids.
-    """
-    ids = []
-    for name in names:
-        ids.append(f"{namespace}/{name}-v0")
-        if ids[-1] not in gymnasium.registry:
-            gymnasium.register(
-                ids[-1], entry_point=entry_point, vector_entry_point=vector_entry_point,
-                kwargs={"task": name},
-            )  # fmt: skip
-    return ids
 
 
 def _first(value: Any) -> Any:

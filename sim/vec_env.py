@@ -231,7 +231,7 @@ class VecEnv(VectorEnv):
         if self.obs_buf is None:
             raise ConfigError("step before reset: call reset(seed=...) first")
         live = self.live
-        everyone = live.all()
+        everyone = bool(live.all())
         if not live.any():
             return self._held()
         evaluation, rewards, terminated = self._step(actions)

@@ -9,7 +9,8 @@ from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
 
 from octoworld.core.errors import ConfigError
-from sim.gym_env import SingleWorldEnv, register_gymnasium
+from sim.gym_env import SingleWorldEnv
+from sim.registration import register_gymnasium
 
 
 @pytest.mark.parametrize("vision", [False, True])
