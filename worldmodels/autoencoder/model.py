@@ -28,11 +28,11 @@ class AutoencoderConfig:
     """Cameras, in the order of their tokens; weights are shared, backgrounds are not."""
     image_size: int = 64
     """Height and width [pixel], a multiple of 16."""
-    latent_channels: int = 32
-    """Numbers per token."""
+    latent_channels: int = 40
+    """Numbers per token: four cells of 8x8 pixels with a quarter each."""
     width: int = 24
     """Channels at half resolution; doubled at each of the next two levels."""
-    latent_noise: float = 0.1
+    latent_noise: float = 0.05
     """Noise added to latents in training [latent std], so that imagined latents decode well."""
     moving_share: float = 0.5
     """Share of the loss that pixels differing from the background have, however few they are."""
@@ -99,11 +99,12 @@ class _Encoder(nn.Module):
         self.camera = nn.Parameter(torch.zeros(num_cameras, 4 * w))
         self.body = nn.Sequential(
             _Residual(4 * w),
+            _Residual(4 * w),
             _norm(4 * w),
             nn.SiLU(),
-            nn.Conv2d(4 * w, 8 * w, 2, stride=2),
-            nn.SiLU(),
-            nn.Conv2d(8 * w, latent_channels, 1),
+            nn.Conv2d(4 * w, latent_channels // 4, 1),
+            # four cells of 8x8 pixels make a token: a cell's code is learned at 64 places an image
+            nn.PixelUnshuffle(2),
         )
         self.apply(_init)
 
@@ -115,12 +116,12 @@ class _Decoder(nn.Module):
     def __init__(self, width: int, latent_channels: int, num_cameras: int) -> None:
         super().__init__()
         w = width
-        self.enter = nn.Conv2d(latent_channels, 6 * w, 1)
-        self.camera = nn.Parameter(torch.zeros(num_cameras, 6 * w))
+        self.enter = nn.Sequential(
+            nn.PixelShuffle(2), nn.Conv2d(latent_channels // 4, 4 * w, 3, padding=1)
+        )
+        self.camera = nn.Parameter(torch.zeros(num_cameras, 4 * w))
         self.body = nn.Sequential(
-            _Residual(6 * w),
-            nn.Conv2d(6 * w, 16 * w, 1),
-            nn.PixelShuffle(2),
+            _Residual(4 * w),
             _Residual(4 * w),
             _norm(4 * w),
             nn.SiLU(),
@@ -159,6 +160,8 @@ class FrameAutoencoder(ModelMixin, ConfigMixin):
         self.settings = settings = from_dict(AutoencoderConfig, dict(autoencoder_config))
         if settings.image_size % PATCH or settings.image_size < PATCH:
             raise ConfigError(f"image_size {settings.image_size} is not a multiple of {PATCH}")
+        if settings.latent_channels % 4:
+            raise ConfigError(f"latent_channels {settings.latent_channels} is not a multiple of 4")
         num_cameras, channels = len(settings.cameras), settings.latent_channels
         self.encoder = _Encoder(settings.width, channels, num_cameras)
         self.decoder = _Decoder(settings.width, channels, num_cameras)

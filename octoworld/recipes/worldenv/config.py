@@ -105,14 +105,14 @@ class WorldEnvConfig:
     """Frames to tokens."""
     autoencoder_fit: FitConfig = field(
         default_factory=lambda: FitConfig(
-            steps=3000, batch_size=64, learning_rate=2e-3, ema_decay=0.995, checkpoint_every=250
+            steps=2800, batch_size=64, learning_rate=4e-3, ema_decay=0.995, checkpoint_every=250
         )
     )
     """Its training."""
     worldmodel: FlowTrainConfig = field(
         default_factory=lambda: FlowTrainConfig(
             fit=FitConfig(
-                steps=3500, batch_size=32, learning_rate=1e-3, ema_decay=0.995, checkpoint_every=250
+                steps=2800, batch_size=32, learning_rate=1e-3, ema_decay=0.995, checkpoint_every=250
             )
         )
     )
