@@ -22,6 +22,7 @@ VERBS: dict[str, dict[str, tuple[str, str]]] = {
         "collect": ("collect", "record episodes of an expert or a policy as a data set"),
         "sft": ("sft", "fine-tune a policy on demonstrations"),
         "eval": ("eval", "success of a saved policy in true physics"),
+        "publish": ("publish", "small checkpoints of a run, for other runs to start from"),
     },
     "Data and results": {
         "view": ("view", "open a recorded run in the browser, or write it as a static page"),

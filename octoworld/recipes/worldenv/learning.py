@@ -219,7 +219,8 @@ def _load(cls: Any, folder: Path) -> Any:
     if not (folder / "config.json").exists():
         raise CheckpointError(f"{folder} holds no checkpoint (no config.json)")
     try:
-        return cls.from_pretrained(str(folder)).eval()
+        # published checkpoints are stored in half precision
+        return cls.from_pretrained(str(folder)).float().eval()
     except (OSError, RuntimeError, ValueError) as error:
         raise CheckpointError(
             f"{folder} is damaged or of another model ({str(error).splitlines()[0]})"
