@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from octoworld.core.rng import WorldRng, derive_seed
 from octoworld.data.episode import Episode
 from robots.control.ik import IkConfig, InverseKinematics
+from sim.world import Mask, World
 from tasks.env import task_env
+from tasks.manipulation.scene import SIZES
 from tasks.manipulation.tabletop import PROPRIOCEPTION
 
 WORKSPACE = ((0.36, -0.26, 0.02), (0.68, 0.26, 0.30))
@@ -20,13 +22,15 @@ TOP_SPEED = 0.4
 """Largest speed of the tool in demonstrations [m/s]."""
 HELD_SHARE, NEAR_SHARE = 0.25, 0.25
 """Shares of pictures with the block between the fingers, and with the tool near the block."""
+BIN_SHARE, ZONE_SHARE = 0.15, 0.15
+"""Shares of pictures with the block in the bin, and on the zone: rare in demonstrations."""
 
 
 def still_scenes(task: str, seeds: Sequence[int], cameras: Sequence[str]) -> list[Episode]:
     """One-row episodes of `task`, one a seed: nothing moves, no action is taken.
 
-    The tool stands anywhere, near the block, or holds it; the drawer is open by a random width in
-    every second picture.
+    The tool stands anywhere, near the block, or holds it; the block lies where the task put it, in
+    the bin or on the zone; the drawer is open by a random width in every second picture.
     """
     count = len(seeds)
     env = task_env(task, num_envs=count, autoreset_mode=AutoresetMode.DISABLED)
@@ -37,7 +41,7 @@ def still_scenes(task: str, seeds: Sequence[int], cameras: Sequence[str]) -> lis
         tool = rng.uniform(everyone, *WORKSPACE, (3,))
         kind = rng.uniform(everyone)
         held, near = kind < HELD_SHARE, kind > 1 - NEAR_SHARE
-        block = world.pose("block")
+        block = _put_away(world, rng, everyone)
         nearby = block[:, :3] + rng.uniform(everyone, (-0.05, -0.05, 0.0), (0.05, 0.05, 0.12), (3,))
         tool = np.where(near[:, None], nearby, tool)
         spec = env.control.spec
@@ -84,3 +88,21 @@ def still_scenes(task: str, seeds: Sequence[int], cameras: Sequence[str]) -> lis
         ]
     finally:
         env.close()
+
+
+def _put_away(world: World, rng: WorldRng, everyone: Mask) -> NDArray[np.float64]:
+    """Put some blocks in the bin or on the zone; returns the blocks' poses (N, 7)."""
+    place = rng.uniform(everyone)
+    shift = rng.uniform(everyone, -1, 1, (2,))
+    for target, low, high, reach, height in (
+        ("bin", 0.0, BIN_SHARE, 0.03, 0.004),
+        ("zone", BIN_SHARE, BIN_SHARE + ZONE_SHARE, 0.06, 0.0),
+    ):
+        chosen = (place >= low) & (place < high)
+        if chosen.any():
+            pose = world.pose("block")[chosen]
+            pose[:, :2] = world.pose(target)[chosen, :2] + reach * shift[chosen]
+            pose[:, 2] = SIZES.block_half + height
+            world.set_pose("block", pose, chosen)
+    world.refresh()
+    return world.pose("block")
