@@ -53,6 +53,7 @@ def test_grounding_finds_the_square(tmp_path):
     obs = {"observation.images.front": images, "observation.state": state}
     with torch.no_grad():
         guess = policy._run(obs, ["touch the square"] * 64).privileged
+    assert guess is not None and policy.processor.privileged is not None
     mean, std = policy.processor.privileged.tensors()
     places = (guess * std + mean).numpy()[:, :2]
     # always saying the middle would be off by 6 px on average
