@@ -90,7 +90,10 @@ def roll_out(env: TaskEnv, actor: Actor, seeds: Sequence[int], hold_steps: int) 
             chunk, used = actor.act(env, obs, step), 0
         action = chunk[:, used]
         used += 1
-        row = dict(obs) | {"action": action, "sim_state": env.sim_state()}
+        row = dict(obs) | {"action": action}
+        # apart, so that who knows the scene but no task (the viewer) can read the first;
+        # joined, in this order, they are what `TaskEnv.restore_worlds` takes
+        row |= {"sim_state": env.world.get_state(), "task_memory": env.task.get_memory()}
         row["observation.environment_state"] = env.task.observe(env.world)["privileged"]
         obs, reward, _, _, infos = env.step(action)
         row |= {"next.reward": reward.copy(), "next.success": np.asarray(infos["success"], bool)}

@@ -9,10 +9,14 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from octoworld.data.check import check
+from octoworld.data.reader import Dataset
 from octoworld.recipes.worldenv import STAGES
+from octoworld.viewer.physics import PhysicsReplay
+from tasks.env import task_env
 
 COMMAND = [sys.executable, "-m", "octoworld.cli.main", "worldenv"]
 KILLED_IN = ("sft", "worldmodel", "reflector", "posttrain", "test")
@@ -62,6 +66,23 @@ def test_the_job_ends_with_a_table_and_sound_data(whole):
     assert json.loads((whole / "stages/posttrain.json").read_text())["facts"]["true_steps"] == 0
     for dataset in (whole / "episodes").iterdir():
         assert check(dataset) == [], dataset.name
+
+
+@pytest.mark.timeout(900)
+def test_recorded_physics_can_be_shown_and_gone_on_from(whole):
+    scene = PhysicsReplay(whole / "scene.xml")
+    for name in ("demonstrations", "sft"):
+        episode = Dataset(whole / "episodes" / name).episode(0)
+        assert scene.misfit(episode["sim_state"].shape[1]) is None
+        scene.show(episode["sim_state"][3])
+        env = task_env(episode.info["task"])
+        env.reset(seed=0)
+        rows = np.concatenate([episode["sim_state"], episode["task_memory"]], axis=1)
+        env.restore_worlds(np.ones(1, bool), rows[3:4])
+        assert env.instructions == [episode.instruction]
+        env.step(episode["action"][3:4])
+        assert np.array_equal(env.world.get_state(), episode["sim_state"][4:5])
+        env.close()
 
 
 @pytest.mark.timeout(900)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from octoworld.core.errors import DatasetError
 from octoworld.core.io import write_text
 from octoworld.data.episode import Episode
 from octoworld.data.reader import Dataset
@@ -53,6 +54,11 @@ def record_demonstrations(run: Run) -> dict[str, Any]:
             good = [
                 e for e in collect(task, seeds, rollouts, policy=None, source="expert") if e.success
             ]
+            if len(good) < count:
+                raise DatasetError(
+                    f"{task}: the expert succeeded in {len(good)} of {len(seeds)} starts, "
+                    f"{count} demonstrations are wanted; look at its failures"
+                )
             # a demonstration that fails is no demonstration; the expert fails in few of a hundred
             yield from good[:count]
 
