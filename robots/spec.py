@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from .rotorcraft import RotorcraftSpec
 
 Vec3 = tuple[float, float, float]
 Quat = tuple[float, float, float, float]
@@ -155,6 +158,8 @@ class RobotSpec:
     equalities: tuple[EqualitySpec, ...] = ()
     contact_excludes: tuple[tuple[str, str], ...] = ()
     """Pairs of bodies that never collide."""
+    rotorcraft: RotorcraftSpec | None = None
+    """Rotors and aerodynamics of a flying robot."""
     source: str = ""
     """Where the numbers come from."""
     notes: dict[str, str] = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""Autopilots in the loop: real flight firmware that flies simulated robots."""

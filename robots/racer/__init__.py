@@ -1,0 +1,3 @@
+"""The racing quadcopter of gym-pybullet-drones."""
+
+from . import spec as spec
