@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from robots.spec import BodySpec, CameraSpec, GeomSpec, RobotSpec, Vec3
+
+if TYPE_CHECKING:
+    from .rotors.config import AeroConfig
 
 
 @dataclass(frozen=True)
@@ -37,3 +41,5 @@ class Scene:
     """Colour of the sky, without a skybox texture (cheap to draw, easy to learn)."""
     antialiasing: int = 4
     """Samples a pixel: 4 shows movements smaller than a pixel, 0 draws about twice as fast."""
+    aero: AeroConfig | None = None
+    """Air, motors and contacts of the scene's rotorcraft (None: `AeroConfig()`)."""

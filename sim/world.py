@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .scene import Scene
+
+if TYPE_CHECKING:
+    from .rotors.flight import FlightState
 
 Mask = NDArray[np.bool_]
 
@@ -69,6 +73,10 @@ class World(Protocol):
         """Place a free or movable-base body; (n, 7) poses, n = masked worlds; speed 0."""
         ...
 
+    def set_velocity(self, body: str, velocity: ArrayLike, mask: Mask | None = None) -> None:
+        """World linear and angular velocity (n, 6) of a free body at its origin [m/s, rad/s]."""
+        ...
+
     def set_joint_position(
         self, joints: tuple[str, ...], value: ArrayLike, mask: Mask | None = None
     ) -> None:
@@ -93,6 +101,23 @@ class World(Protocol):
         """Images of the listed worlds (default all), (n, H, W, 3); `size` is (H, W)."""
         ...
 
+    @property
+    def segments(self) -> tuple[str, ...]:
+        """Names by id of what `render_segmentation` shows; 0 is the background."""
+        ...
+
+    def render_depth(
+        self, camera: str, worlds: ArrayLike | None = None, size: tuple[int, int] | None = None
+    ) -> NDArray[np.float32]:
+        """Distance along the optical axis [m], (n, H, W); inf where nothing is seen."""
+        ...
+
+    def render_segmentation(
+        self, camera: str, worlds: ArrayLike | None = None, size: tuple[int, int] | None = None
+    ) -> NDArray[np.int32]:
+        """Index into `segments` of what each pixel shows, (n, H, W)."""
+        ...
+
     def get_state(self) -> NDArray[np.float64]:
         """(N, S): full physics state followed by per-world looks; restores to the bit."""
         ...
@@ -111,4 +136,36 @@ class World(Protocol):
 
     def close(self) -> None:
         """Free renderers."""
+        ...
+
+
+class FlyingWorld(World, Protocol):
+    """A World whose scene has rotorcraft: A drones with up to M rotors.
+
+    Control is the rotors' speeds [rpm], drone after drone, then the other actuators' targets.
+    """
+
+    @property
+    def flight(self) -> FlightState:
+        """Live views (N, A, ...) of position, quat (wxyz), velocity, omega_body, rotor_speed.
+
+        Read them; write rotor speeds through them, and motion with `set_pose` and `set_velocity`.
+
+        Raises:
+            ConfigError: the scene has no rotorcraft.
+        """
+        ...
+
+    def set_parameters(self, values: Mapping[str, ArrayLike], mask: Mask | None = None) -> None:
+        """Physics of the masked worlds' drones from now on, over resets; n = masked worlds.
+
+        Args:
+            values: `mass` (n, A) [kg], `inertia` (n, A, 3 or 6) [kg m^2], `thrust_scale`,
+                `torque_scale` (n, A, M) and `drag_scale` (n, A) [of the nominal], or
+                `motor_time_constant` (n, A, M) [s]; whatever broadcasts to these.
+            mask: (N,) bool.
+
+        Raises:
+            ConfigError: an unknown name, or a value out of range.
+        """
         ...

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import mujoco
@@ -16,13 +17,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from octoworld.core.errors import ConfigError
 from octoworld.core.registry import register_backend
-from octoworld.core.rotations import quat_multiply
+from octoworld.core.rotations import matrix_from_quat, quat_multiply
 
+from ..rotors.algebra import unrotate
+from ..rotors.fleet import fleet
+from ..rotors.flight import Flight, FlightState
 from ..scene import Scene
+from ..segments import segment_names
 from ..world import Mask, Snapshot
 from .mjcf import scene_xml, with_contact_sensors
+from .mujoco_flight import MujocoFlight
 from .names import Names
-from .offscreen import Offscreen
+from .offscreen import Offscreen, geom_segments
 
 _DIVERGENCE = [
     mujoco.mjtWarning.mjWARN_BADQPOS.value, mujoco.mjtWarning.mjWARN_BADQVEL.value,
@@ -67,7 +73,13 @@ class MujocoWorld:
         self.num_threads = num_threads or default_threads(num_worlds)
         self.xml = scene_xml(scene)
         self.model = mujoco.MjModel.from_xml_string(self.xml)
-        self.control_names = tuple(self.model.actuator(i).name for i in range(self.model.nu))
+        servos = tuple(self.model.actuator(i).name for i in range(self.model.nu))
+        drones = fleet(scene)
+        self._air = None
+        if drones is not None:
+            self._air = MujocoFlight(Flight(scene, drones, num_worlds), self.model)
+        rotors = () if drones is None else drones.control_names
+        self.control_names, self._num_rotors = (*rotors, *servos), len(rotors)
         self.diverged = np.zeros(num_worlds, bool)
         self._rgba = np.repeat(self.model.geom_rgba[None], num_worlds, axis=0)
         self._offscreen: Offscreen | None = None
@@ -86,6 +98,8 @@ class MujocoWorld:
         self._site_xpos = batch.bind("site_xpos")
         self._cvel, self._com = batch.bind("cvel"), batch.bind("subtree_com")
         self._sensors = batch.bind("sensordata") if batch.model.nsensordata else None
+        if self._air is not None:
+            self._air.bind(batch)
         # contacts are known after the full forward pass only
         self._stage = _VELOCITY_STAGE if self._sensors is None else _FULL_STAGE
         self._warned = batch.warning[:, _DIVERGENCE, 1].sum(axis=1)
@@ -99,16 +113,24 @@ class MujocoWorld:
         where = slice(None) if ids is None else ids
         self._rgba[where] = self.model.geom_rgba
         self.diverged[where] = False
+        if self._air is not None:
+            self._air.reset(mask)
         self._forward(ids)
 
     def step(self, control: ArrayLike, substeps: int, mask: Mask | None = None) -> None:
         """Hold `control` (N, U) for `substeps` steps; worlds outside `mask` stand still."""
         ids = self._ids(mask)
+        if self._air is not None:
+            control = np.asarray(control, float)
+            rotors, control = control[:, : self._num_rotors], control[:, self._num_rotors :]
         if ids is None:
             self._ctrl[...] = control
         else:
             self._ctrl[ids] = np.asarray(control)[ids]
-        self.batch.step(ids, substeps)
+        if self._air is None:
+            self.batch.step(ids, substeps)
+        else:
+            self._air.step(ids, rotors, substeps, mask)
         self._forward(ids)
 
     def refresh(self, mask: Mask | None = None) -> None:
@@ -198,8 +220,26 @@ class MujocoWorld:
             self._qpos[where, q : q + 3] = pose[..., :3]
             self._qpos[where, q + 3 : q + 7] = quat
             self._qvel[where, v : v + 6] = 0.0
+            if self._air is not None:
+                self._air.placed(body, where)
         else:
             raise ConfigError(f"set_pose({body!r}): the body is neither free nor a movable base")
+
+    def set_velocity(self, body: str, velocity: ArrayLike, mask: Mask | None = None) -> None:
+        """World linear and angular velocity (n, 6) of a free body at its origin [m/s, rad/s]."""
+        index = self._names.index("body", body)
+        joint = int(self.model.body_jntadr[index])
+        if joint < 0 or self.model.jnt_type[joint] != mujoco.mjtJoint.mjJNT_FREE:
+            raise ConfigError(f"set_velocity({body!r}): the body is not free")
+        where = slice(None) if mask is None else np.asarray(mask, bool)
+        velocity = np.asarray(velocity, float)
+        q, v = int(self.model.jnt_qposadr[joint]), int(self.model.jnt_dofadr[joint])
+        turn = matrix_from_quat(self._qpos[where, q + 3 : q + 7])
+        self._qvel[where, v : v + 3] = velocity[..., :3]
+        # a free joint's rates are the body's
+        self._qvel[where, v + 3 : v + 6] = unrotate(turn, velocity[..., 3:])
+        if self._air is not None:
+            self._air.read()
 
     def set_joint_position(
         self, joints: tuple[str, ...], value: ArrayLike, mask: Mask | None = None
@@ -222,6 +262,21 @@ class MujocoWorld:
         where = slice(None) if mask is None else np.asarray(mask, bool)
         self._rgba[where, self._names.index("geom", geom)] = rgba
 
+    @property
+    def flight(self) -> FlightState:
+        """State of the drones: live views, (N, A, ...); see `FlyingWorld`."""
+        return self._flying().flight.view
+
+    def set_parameters(self, values: Mapping[str, ArrayLike], mask: Mask | None = None) -> None:
+        """Physics of the masked worlds' drones by name; see `FlyingWorld.set_parameters`."""
+        self._ids(mask)
+        self._flying().set_parameters(None if mask is None else np.asarray(mask), values)
+
+    def _flying(self) -> MujocoFlight:
+        if self._air is None:
+            raise ConfigError(f"scene {self.scene.name!r} has no rotorcraft")
+        return self._air
+
     # -- images ----------------------------------------------------------------------------------
 
     def render(
@@ -232,22 +287,18 @@ class MujocoWorld:
         Raises:
             RenderError: no off-screen OpenGL, or the size is too large.
         """
-        index = self._names.index("camera", camera)
-        if size is None:
-            width, height = self.model.cam_resolution[index]
-            size = (int(height), int(width))
-        if self._offscreen is None:
-            # its own copy: drawing writes colours into the model
-            self._offscreen = Offscreen(copy.copy(self.model))
         where = slice(None) if worlds is None else np.asarray(worlds)
-        rows = np.ascontiguousarray(self._rows[where])
-        return self._offscreen.render(rows, self._rgba[where], index, size)
+        offscreen, rows, index, size = self._view(camera, where, size)
+        return offscreen.render(rows, self._rgba[where], index, size)
 
     # -- whole state -----------------------------------------------------------------------------
 
     def get_state(self) -> NDArray[np.float64]:
-        """(N, S): MuJoCo's integration state, then the geoms' colours."""
-        return np.concatenate([self._rows, self._rgba.reshape(self.num_worlds, -1)], axis=1)
+        """(N, S): MuJoCo's integration state, the geoms' colours, the drones' rotors and air."""
+        parts = [self._rows, self._rgba.reshape(self.num_worlds, -1)]
+        if self._air is not None:
+            parts.append(self._air.flight.rows(poses=False))
+        return np.concatenate(parts, axis=1)
 
     def set_state(self, state: ArrayLike, mask: Mask | None = None) -> None:
         """Write rows (n, S) of `get_state` into the masked worlds and refresh.
@@ -259,12 +310,15 @@ class MujocoWorld:
         count = self.num_worlds if ids is None else len(ids)
         state = np.asarray(state, np.float64)
         split = self._rows.shape[1]
-        expected = (count, split + 4 * self.model.ngeom)
+        end = split + 4 * self.model.ngeom
+        expected = (count, end if self._air is None else max(end, state.shape[-1]))
         if state.shape != expected:
             raise ConfigError(f"set_state: got shape {state.shape}, expected {expected}")
         where = slice(None) if ids is None else ids
         self._rows[where] = state[:, :split]
-        self._rgba[where] = state[:, split:].reshape(count, -1, 4)
+        self._rgba[where] = state[:, split:end].reshape(count, -1, 4)
+        if self._air is not None:
+            self._air.set_rows(state[:, end:], where)
         self.diverged[where] = False
         self._forward(ids)
 
@@ -301,3 +355,38 @@ class MujocoWorld:
         self._contact_pairs = pairs
         self._bind(batch)
         self._forward(None)
+
+    # -- depth and segmentation ------------------------------------------------------------------
+
+    @property
+    def segments(self) -> tuple[str, ...]:
+        """Names by id of what `render_segmentation` shows; 0 is the background."""
+        return segment_names(self.scene)
+
+    def render_depth(
+        self, camera: str, worlds: ArrayLike | None = None, size: tuple[int, int] | None = None
+    ) -> NDArray[np.float32]:
+        """Distance along the optical axis [m], (n, H, W); inf where nothing is seen."""
+        where = slice(None) if worlds is None else np.asarray(worlds)
+        offscreen, rows, index, size = self._view(camera, where, size)
+        return offscreen.depth(rows, index, size)
+
+    def render_segmentation(
+        self, camera: str, worlds: ArrayLike | None = None, size: tuple[int, int] | None = None
+    ) -> NDArray[np.int32]:
+        """Index into `segments` of what each pixel shows, (n, H, W)."""
+        where = slice(None) if worlds is None else np.asarray(worlds)
+        offscreen, rows, index, size = self._view(camera, where, size)
+        return offscreen.segmentation(rows, index, size, geom_segments(self.model, self.scene))
+
+    def _view(
+        self, camera: str, where: Any, size: tuple[int, int] | None
+    ) -> tuple[Offscreen, NDArray[np.float64], int, tuple[int, int]]:
+        index = self._names.index("camera", camera)
+        if size is None:
+            width, height = self.model.cam_resolution[index]
+            size = (int(height), int(width))
+        if self._offscreen is None:
+            # its own copy: drawing writes colours into the model
+            self._offscreen = Offscreen(copy.copy(self.model))
+        return self._offscreen, np.ascontiguousarray(self._rows[where]), index, size

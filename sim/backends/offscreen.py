@@ -11,6 +11,8 @@ import os
 import platform
 import sys
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import mujoco
@@ -19,6 +21,8 @@ from numpy.typing import NDArray
 
 from octoworld.core.errors import RenderError
 
+from ..scene import Scene
+from ..segments import segment_of_geom
 from .mjcf import HIDDEN_GROUP
 
 INSTALL_HINT = "apt-get install libegl1 libgl1 libosmesa6"
@@ -74,13 +78,22 @@ def _forget(name: str) -> None:
 
 
 class _Target:
-    """An OpenGL context and MuJoCo's resources in it, for images of one size."""
+    """An OpenGL context and MuJoCo's resources in it, for images of one size.
 
-    def __init__(self, model: mujoco.MjModel, height: int, width: int) -> None:
+    `exact`: one sample a pixel, since antialiasing would mix the depths and ids of two things.
+    """
+
+    def __init__(self, model: mujoco.MjModel, height: int, width: int, exact: bool) -> None:
         self.name, self.gl = make_gl_context(width, height)
         self.rect = mujoco.MjrRect(0, 0, width, height)
+        samples = model.vis.quality.offsamples
+        if exact:
+            model.vis.quality.offsamples = 0
         self.context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100.value)
+        model.vis.quality.offsamples = samples
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self.context)
+        # reversed depth keeps its precision far away
+        self.context.readDepthMap = mujoco.mjtDepthMap.mjDEPTH_ZEROFAR.value
 
     def free(self) -> None:
         """Free the resources in their own context: another one may be current by now."""
@@ -89,9 +102,28 @@ class _Target:
         self.gl.free()
 
 
-def _free(targets: dict[tuple[int, int], _Target]) -> None:
+def _free(targets: dict[tuple[int, int, bool], _Target]) -> None:
     while targets:
         targets.popitem()[1].free()
+
+
+def geom_segments(model: mujoco.MjModel, scene: Scene) -> NDArray[np.int32]:
+    """Segment of every geom of `scene`'s model, (ngeom,); see `sim.segments`."""
+    ids = segment_of_geom(scene)
+    return np.array([ids.get(model.geom(i).name, 0) for i in range(model.ngeom)], np.int32)
+
+
+@contextmanager
+def _ids_as_colors(scene: mujoco.MjvScene) -> Iterator[None]:
+    """Draw each geom in one colour that is its number, without light and sky."""
+    flags = scene.flags.copy()
+    scene.flags[mujoco.mjtRndFlag.mjRND_SEGMENT.value] = True
+    scene.flags[mujoco.mjtRndFlag.mjRND_IDCOLOR.value] = True
+    scene.flags[mujoco.mjtRndFlag.mjRND_SKYBOX.value] = False
+    try:
+        yield
+    finally:
+        scene.flags[:] = flags
 
 
 class Offscreen:
@@ -111,7 +143,7 @@ class Offscreen:
         self._option.sitegroup[:] = 0
         self._camera = mujoco.MjvCamera()
         self._camera.type = mujoco.mjtCamera.mjCAMERA_FIXED.value
-        self._targets: dict[tuple[int, int], _Target] = {}
+        self._targets: dict[tuple[int, int, bool], _Target] = {}
         # a forgotten owner frees its contexts too, in the right order
         self._finalizer = weakref.finalize(self, _free, self._targets)
         self._finalizer.atexit = False
@@ -128,36 +160,90 @@ class Offscreen:
         Raises:
             RenderError: no OpenGL, or `size` is beyond the model's off-screen buffer.
         """
+        target, scene = self._prepare(camera, size, exact=False)
+        images = np.empty((len(rows), *size, 3), np.uint8)
+        for row, colors, image in zip(rows, rgba, images, strict=True):
+            self.model.geom_rgba[:] = colors
+            self._place(row, scene)
+            mujoco.mjr_render(target.rect, scene, target.context)
+            mujoco.mjr_readPixels(image, None, target.rect, target.context)
+        return images[:, ::-1].copy()  # OpenGL's first row is the lowest
+
+    def depth(
+        self, rows: NDArray[np.float64], camera: int, size: tuple[int, int]
+    ) -> NDArray[np.float32]:
+        """Distance along the optical axis [m] in state rows (n, S): (n, H, W), inf for the sky."""
+        target, scene = self._prepare(camera, size, exact=True)
+        images = np.empty((len(rows), *size), np.float32)
+        scale = self.model.stat.extent
+        near, far = self.model.vis.map.znear * scale, self.model.vis.map.zfar * scale
+        for row, image in zip(rows, images, strict=True):
+            self._place(row, scene)
+            with _ids_as_colors(scene):
+                mujoco.mjr_render(target.rect, scene, target.context)
+            mujoco.mjr_readPixels(None, image, target.rect, target.context)
+        # d = near (far / z - 1) / (far - near): 1 at the near plane, 0 at the far one
+        d = images[:, ::-1].astype(np.float64)
+        metres = far * near / (d * (far - near) + near)
+        return np.where(d > 0, metres, np.inf).astype(np.float32)
+
+    def segmentation(
+        self,
+        rows: NDArray[np.float64],
+        camera: int,
+        size: tuple[int, int],
+        segment_of_geom: NDArray[np.int32],
+    ) -> NDArray[np.int32]:
+        """`segment_of_geom` (ngeom,) of what each pixel shows in state rows (n, S): (n, H, W).
+
+        The sky is 0.
+        """
+        target, scene = self._prepare(camera, size, exact=True)
+        images = np.empty((len(rows), *size, 3), np.uint8)
+        out = np.empty((len(rows), *size), np.int32)
+        for row, image, ids in zip(rows, images, out, strict=True):
+            self._place(row, scene)
+            with _ids_as_colors(scene):
+                mujoco.mjr_render(target.rect, scene, target.context)
+            mujoco.mjr_readPixels(image, None, target.rect, target.context)
+            # MuJoCo colours a geom by 1 + its place in the drawing list; 0 is the sky
+            table = np.zeros(scene.ngeom + 1, np.int32)
+            for geom in scene.geoms[: scene.ngeom]:
+                if geom.objtype == mujoco.mjtObj.mjOBJ_GEOM and geom.segid >= 0:
+                    table[geom.segid + 1] = segment_of_geom[geom.objid]
+            ids[...] = table[image[::-1].astype(np.int32) @ (1, 1 << 8, 1 << 16)]
+        return out
+
+    def _prepare(
+        self, camera: int, size: tuple[int, int], exact: bool
+    ) -> tuple[_Target, mujoco.MjvScene]:
         height, width = size
         limit = self.model.vis.global_
         if not (0 < height <= limit.offheight and 0 < width <= limit.offwidth):
             raise RenderError(
                 f"image size {size} (H, W): expected 1..{limit.offheight}, 1..{limit.offwidth}"
             )
-        if size not in self._targets:
-            self._targets[size] = _Target(self.model, height, width)
+        key = (height, width, exact)
+        if key not in self._targets:
+            self._targets[key] = _Target(self.model, height, width, exact)
             if len(self._targets) == 1:
                 # registered after the first context, so that it runs before EGL's own farewell
                 atexit.register(_free, self._targets)
         if self._scene is None:
             self._scene = mujoco.MjvScene(self.model, maxgeom=self.model.ngeom + 100)
-        target, scene, model, data = self._targets[size], self._scene, self.model, self._data
-        target.gl.make_current()
+        self._targets[key].gl.make_current()
         self._camera.fixedcamid = camera
-        state = mujoco.mjtState.mjSTATE_INTEGRATION.value
-        images = np.empty((len(rows), height, width, 3), np.uint8)
-        for row, colors, image in zip(rows, rgba, images, strict=True):
-            mujoco.mj_setState(model, data, row, state)
-            mujoco.mj_kinematics(model, data)
-            mujoco.mj_camlight(model, data)
-            model.geom_rgba[:] = colors
-            mujoco.mjv_updateScene(
-                model, data, self._option, None, self._camera,
-                mujoco.mjtCatBit.mjCAT_ALL.value, scene,
-            )  # fmt: skip
-            mujoco.mjr_render(target.rect, scene, target.context)
-            mujoco.mjr_readPixels(image, None, target.rect, target.context)
-        return images[:, ::-1].copy()  # OpenGL's first row is the lowest
+        return self._targets[key], self._scene
+
+    def _place(self, row: NDArray[np.float64], scene: mujoco.MjvScene) -> None:
+        """Fill the drawing list with a state."""
+        model, data = self.model, self._data
+        mujoco.mj_setState(model, data, row, mujoco.mjtState.mjSTATE_INTEGRATION.value)
+        mujoco.mj_kinematics(model, data)
+        mujoco.mj_camlight(model, data)
+        mujoco.mjv_updateScene(
+            model, data, self._option, None, self._camera, mujoco.mjtCatBit.mjCAT_ALL.value, scene
+        )
 
     def close(self) -> None:
         """Free every context; the next image makes new ones."""

@@ -1,0 +1,27 @@
+"""The closed-form physics as machine code (numba); the readable reference is one level up."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+from numba.core import config as _config
+
+config: Any = _config  # its members are made at run time
+
+# numba keeps the machine code of `step.py` and looks at no other file to see whether it is stale;
+# so it lies in a folder named after the contents of all that is compiled into it
+_HERE = Path(__file__).parent
+_FILES = sorted([*_HERE.glob("*.py"), _HERE.parent / "layout.py"])
+_DIGEST = hashlib.sha256(b"".join(path.read_bytes() for path in _FILES)).hexdigest()[:16]
+_CHOSEN = config.CACHE_DIR
+_WRITABLE = _HERE / "__pycache__" if os.access(_HERE, os.W_OK) else Path.home() / ".cache/octoworld"
+config.CACHE_DIR = str(Path(_CHOSEN or _WRITABLE) / f"numba-{_DIGEST}")
+
+from .step import step, touching, wrenches  # noqa: E402
+
+config.CACHE_DIR = _CHOSEN
+
+__all__ = ["step", "touching", "wrenches"]
