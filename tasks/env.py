@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import gymnasium
@@ -11,13 +11,15 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import ArrayLike, NDArray
 
 from octoworld.core.errors import ConfigError, UnknownNameError
-from octoworld.core.registry import BACKENDS, ROBOTS, TASKS
+from octoworld.core.registry import BACKENDS, TASKS
 from octoworld.core.rng import WorldRng
-from robots.control.modes import ControlConfig, control_mode
+from robots.control.modes import ControlConfig
 from sim.vec_env import VecEnv
 from sim.world import Mask, World
 
-from .task import Task
+from .memory import rows_of, width_of, write_rows
+from .task import Evaluation, Task
+from .team import Team
 
 ObsMode = Literal["state", "vision"]
 
@@ -38,7 +40,7 @@ class TaskEnv(VecEnv):
         cameras: Sequence[str] | None = None,
         control: str | None = None,
         control_config: ControlConfig | None = None,
-        terminate_on_success: bool = True,
+        terminate_on_success: bool | None = None,
         autoreset_mode: AutoresetMode = AutoresetMode.SAME_STEP,
         output: Literal["numpy", "torch"] = "numpy",
         max_episode_length: int | None = None,
@@ -53,7 +55,7 @@ class TaskEnv(VecEnv):
             cameras: Cameras of `vision` observations; None is all of the task's.
             control: Name of the control mode; None is the task's own.
             control_config: Scales of the control mode; its period is set from the task's fps.
-            terminate_on_success: False lets episodes run to the clock.
+            terminate_on_success: False lets episodes run to the clock; None is the task's own.
             autoreset_mode: SAME_STEP or DISABLED.
             output: "numpy" or "torch".
             max_episode_length: Steps until truncation; None is the task's own.
@@ -71,23 +73,20 @@ class TaskEnv(VecEnv):
         unknown = [name for name in self.cameras if name not in task.cameras]
         if unknown:
             raise UnknownNameError("camera", unknown[0], task.cameras)
-        self.terminate_on_success = terminate_on_success
-        self.image_size = image_size
-        self.control = control_mode(
-            control or task.control_mode, ROBOTS.get(task.robot)(), control_config
+        self.terminate_on_success = (
+            task.ends_on_success if terminate_on_success is None else terminate_on_success
         )
-        period = 1 / task.fps
-        if abs(self.control.config.period - period) > 1e-9:
-            raise ConfigError(
-                f"control period {self.control.config.period} s, but the task runs at {task.fps} Hz"
-            )
-        self.substeps = round(period / world.scene.timestep)
+        self.image_size = image_size
+        self.substeps = whole_substeps(task.fps, world.scene.timestep)
+        self.drive = task.drive(control or task.control_mode, control_config)
+        task.bind(self.drive.action_dim)
         self._rng = WorldRng(range(world.num_worlds))
+        self.judged: Evaluation = {}
         super().__init__(
             num_envs=world.num_worlds,
             single_observation_space=self._space(),
             single_action_space=gymnasium.spaces.Box(
-                -1.0, 1.0, (self.control.action_dim,), np.float32
+                -1.0, 1.0, (self.drive.action_dim,), np.float32
             ),
             max_episode_length=max_episode_length or task.max_steps,
             fps=task.fps,
@@ -104,36 +103,38 @@ class TaskEnv(VecEnv):
             self.world.reset(mask)
             self.task.reset(self.world, mask, self._rng)
             self.world.refresh(mask)
+            self.drive.reset(self.world, mask)
         else:
             self._write_state(np.asarray(start, np.float64), mask)
         self.instructions = self.task.instructions
 
     def _step(self, actions: NDArray[np.float32]) -> tuple[dict[str, Any], Any, Any]:
-        joints = self.world.joint_position(*self.control.spec.arm_joints)
         if self.live.all():
             self.task.note_action(actions)
-            self.world.step(self.control.targets(actions, joints), self.substeps)
+            self.drive.advance(self.world, actions, self.substeps)
         else:
-            self._step_live(actions, joints)
+            self._step_live(actions)
         evaluation = self.task.evaluate(self.world)
         # A world whose physics left the finite range was put back to the scene's default state:
         # its episode is over, and failed.
         lost = np.array(self.world.diverged, bool)
         success = evaluation["success"] = evaluation["success"] & ~lost
         evaluation["diverged"] = lost
+        self.judged = evaluation
         reward, terms = self.task.reward(evaluation)
-        terminated = lost | success if self.terminate_on_success else lost
+        terminated = lost | evaluation["failure"] if "failure" in evaluation else lost
+        if self.terminate_on_success:
+            terminated = terminated | success
         named = evaluation | {f"reward/{name}": value for name, value in terms.items()}
         return named, np.where(lost, 0.0, reward), terminated
 
-    def _step_live(self, actions: NDArray[np.float32], joints: NDArray) -> None:
+    def _step_live(self, actions: NDArray[np.float32]) -> None:
         """Step all worlds, then put those that had ended back: they stand still."""
         ended = ~self.live
-        kept, memory = self.world.get_state()[ended], self.task.get_memory()[ended]
+        kept = self.sim_state()[ended]
         self.task.note_action(actions)
-        self.world.step(self.control.targets(actions, joints), self.substeps)
-        self.world.set_state(kept, ended)
-        self.task.set_memory(memory, ended)
+        self.drive.advance(self.world, actions, self.substeps)
+        self._write_state(kept, ended)
 
     def _observe(self) -> Any:
         return self._observation(None)
@@ -168,8 +169,10 @@ class TaskEnv(VecEnv):
         box, unbounded = gymnasium.spaces.Box, (-np.inf, np.inf)
         if self.obs_mode == "state":
             return box(*unbounded, (proprio + privileged,), np.float32)
-        robot = ROBOTS.get(self.task.robot)()
-        cameras = {c.name: c for c in (*self.world.scene.cameras, *robot.cameras)}
+        scene = self.world.scene
+        cameras = {c.name: c for c in scene.cameras}
+        for placed in scene.robots:
+            cameras |= {placed.prefix + c.name: c for c in placed.spec.cameras}
         sizes = {
             name: self.image_size or (cameras[name].height, cameras[name].width)
             for name in self.cameras
@@ -181,11 +184,21 @@ class TaskEnv(VecEnv):
         spaces["observation.state"] = box(*unbounded, (proprio,), np.float32)
         return gymnasium.spaces.Dict(spaces)
 
+    @property
+    def team(self) -> Team:
+        """The agents of each world one by one; ConfigError where they cannot be told apart."""
+        return Team(self)
+
     # -- recorded states -------------------------------------------------------------------------
 
     def sim_state(self) -> NDArray[np.float64]:
-        """(N, S): the worlds' whole state and the task's memory; rows go into `restore_worlds`."""
-        return np.concatenate([self.world.get_state(), self.task.get_memory()], axis=1)
+        """(N, S): the worlds' state, the task's and the drive's memory; for `restore_worlds`."""
+        return np.concatenate([self.world.get_state(), self.memory_rows()], axis=1)
+
+    def memory_rows(self) -> NDArray[np.float64]:
+        """(N, E): what task and drive remember."""
+        parts = [rows_of(m, self.num_envs) for m in (self.task.memory, self.drive.memory)]
+        return np.concatenate(parts, axis=1)
 
     def restore_worlds(self, mask: Mask, sim_state: ArrayLike) -> Any:
         """Start new episodes of the masked worlds in recorded states (n, S): the observation.
@@ -195,18 +208,29 @@ class TaskEnv(VecEnv):
         return self.reset(options={"reset_mask": mask, "start": sim_state})[0]
 
     def _write_state(self, rows: NDArray[np.float64], mask: Mask) -> None:
-        memory = len(self.task.memory)
+        task, drive = (width_of(m) for m in (self.task.memory, self.drive.memory))
         if rows.ndim != 2 or rows.shape[0] != int(mask.sum()):
             raise ConfigError(
                 f"start states of shape {rows.shape}: expected {int(mask.sum())} rows of sim_state"
             )
-        split = rows.shape[1] - memory
+        split = rows.shape[1] - task - drive
         self.world.set_state(rows[:, :split], mask)
-        self.task.set_memory(rows[:, split:], mask)
+        write_rows(self.task.memory, rows[:, split : split + task], mask)
+        write_rows(self.drive.memory, rows[:, split + task :], mask)
 
     def close_extras(self, **kwargs: Any) -> None:
         """Free the renderers."""
         self.world.close()
+
+
+def whole_substeps(fps: float, timestep: float) -> int:
+    """Physics steps in a control step; ConfigError when they do not divide."""
+    steps = 1 / (fps * timestep)
+    if steps < 1 - 1e-6 or abs(steps - round(steps)) > 1e-6:
+        raise ConfigError(
+            f"control rate {fps:g} Hz does not divide the physics rate {1 / timestep:g} Hz"
+        )
+    return round(steps)
 
 
 def task_env(
@@ -215,9 +239,10 @@ def task_env(
     *,
     obs_mode: ObsMode = "state",
     control_mode: str | None = None,
-    backend: str = "mujoco",
+    backend: str | None = None,
     num_threads: int | None = None,
     seed: int | None = None,
+    task_options: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> TaskEnv:
     """The task `name` in `num_envs` worlds of physics.
@@ -227,18 +252,24 @@ def task_env(
         num_envs: N.
         obs_mode: "state" or "vision".
         control_mode: Registered control mode; None is the task's own.
-        backend: Registered physics backend.
+        backend: Registered physics backend; None is the task's own.
         num_threads: Threads of the backend; None chooses.
         seed: When given, the environment is reset with it.
+        task_options: Further arguments of the task, such as `robot` of drone tasks.
         options: Further arguments of `TaskEnv`.
 
     Raises:
         UnknownNameError: a name is not registered; the message lists the choices.
         ConfigError: a value is out of range.
     """
-    make_task: Callable[[int], Task] = TASKS.get(name)
-    task = make_task(num_envs)
-    world: World = BACKENDS.get(backend)(task.scene(), num_envs, num_threads)
+    make_task: Callable[..., Task] = TASKS.get(name)
+    try:
+        task = make_task(num_envs, **(task_options or {}))
+    except TypeError as error:
+        if "unexpected keyword" not in str(error):
+            raise
+        raise ConfigError(f"task {name}: {str(error).split('.')[-1]}") from None
+    world: World = BACKENDS.get(backend or task.backend)(task.scene(), num_envs, num_threads)
     env = TaskEnv(task, world, obs_mode=obs_mode, control=control_mode, **options)
     if seed is not None:
         env.reset(seed=seed)

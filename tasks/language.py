@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from octoworld.core.errors import ConfigError
 
 COLORS: dict[str, tuple[float, float, float]] = {
-    "red": (0.86, 0.10, 0.08),
-    "green": (0.10, 0.66, 0.16),
-    "blue": (0.10, 0.25, 0.92),
-    "yellow": (0.98, 0.84, 0.08),
-    "purple": (0.62, 0.14, 0.74),
+    "red": (0.95, 0.12, 0.10),
+    "green": (0.12, 0.82, 0.22),
+    "blue": (0.12, 0.42, 1.00),
+    "yellow": (1.00, 0.88, 0.10),
+    "purple": (0.80, 0.30, 0.95),
 }
 """Colours that stay apart at 64 x 64 pixels, by name [RGB, 0 to 1]."""
 COLOR_NAMES: tuple[str, ...] = tuple(COLORS)

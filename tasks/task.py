@@ -6,12 +6,16 @@ from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from octoworld.core.errors import ConfigError
+from octoworld.core.registry import ROBOTS
 from octoworld.core.rng import WorldRng
+from robots.control.modes import ControlConfig
 from sim.scene import Scene
 from sim.world import Mask, World
+
+from .drive import ArmDrive, Drive
 
 Evaluation = dict[str, NDArray]
 """Named quantities and booleans, each (N,); always has `success`."""
@@ -38,6 +42,8 @@ class Task(ABC):
     """Registered name."""
     robot: ClassVar[str]
     """Registered name of the robot that the scene holds."""
+    backend: ClassVar[str] = "mujoco"
+    """Physics backend that environments take when none is named."""
     control_mode: ClassVar[str] = "ee_delta_pos"
     """Control mode that the expert speaks, and the default of environments."""
     cameras: ClassVar[tuple[str, ...]] = ()
@@ -46,10 +52,13 @@ class Task(ABC):
     """Length of an episode [s]."""
     fps: ClassVar[int] = 10
     """Control steps a second [Hz]."""
+    ends_on_success: ClassVar[bool] = True
+    """Whether an episode is over once it has succeeded; False for what is to be held or kept up."""
 
     def __init__(self, num_worlds: int) -> None:
         self.num_worlds = num_worlds
         self.memory: dict[str, NDArray[np.float64]] = {}
+        """Arrays (N, ...) that live between steps."""
 
     @abstractmethod
     def scene(self) -> Scene:
@@ -65,7 +74,10 @@ class Task(ABC):
 
     @abstractmethod
     def evaluate(self, world: World) -> Evaluation:
-        """Judge the worlds: named quantities (N,), among them bool `success`."""
+        """Judge the worlds: named quantities (N,), among them bool `success`.
+
+        Bool `failure`, where given, ends the episode (a crash).
+        """
 
     @abstractmethod
     def reward(self, evaluation: Evaluation) -> tuple[NDArray, dict[str, NDArray]]:
@@ -84,27 +96,43 @@ class Task(ABC):
     def expert(self) -> Expert:
         """The scripted teacher of this task's worlds."""
 
+    def drive(self, control: str, config: ControlConfig | None = None) -> Drive:
+        """What carries actions of the control mode `control` into the worlds.
+
+        Raises:
+            UnknownNameError: the robot has no such control mode.
+            ConfigError: the mode's period is not the task's.
+        """
+        drive = ArmDrive(control, ROBOTS.get(self.robot)(), config)
+        period = drive.mode.config.period
+        if abs(period * self.fps - 1) > 1e-9:
+            raise ConfigError(f"control period {period} s, but the task runs at {self.fps} Hz")
+        return drive
+
+    def bind(self, action_dim: int) -> None:  # noqa: B027 - optional hook
+        """Learn the length of actions, once, before anything else."""
+
     def note_action(self, actions: NDArray) -> None:  # noqa: B027 - optional hook
         """Remember what `observe` needs of the actions (N, A) about to be taken."""
+
+    @property
+    def num_agents(self) -> int:
+        """A, agents that act in each world; their actions and observations lie side by side."""
+        return 1
+
+    def agent_rewards(self, evaluation: Evaluation) -> NDArray:
+        """Reward of each agent, (N, A) in [0, 1]."""
+        return np.repeat(self.reward(evaluation)[0][:, None], self.num_agents, axis=1)
+
+    def agent_failures(self, evaluation: Evaluation) -> NDArray[np.bool_]:
+        """Agents that have failed, (N, A), whether or not the episode goes on without them."""
+        failed = evaluation.get("failure", np.zeros(self.num_worlds, bool))
+        return np.repeat(failed[:, None], self.num_agents, axis=1)
 
     @property
     def max_steps(self) -> int:
         """Length of an episode in control steps."""
         return round(self.max_seconds * self.fps)
-
-    def get_memory(self) -> NDArray[np.float64]:
-        """(N, E): the memory's columns in the order of their names."""
-        columns = [self.memory[k] for k in sorted(self.memory)]
-        return np.stack(columns, axis=1) if columns else np.zeros((self.num_worlds, 0))
-
-    def set_memory(self, rows: ArrayLike, mask: Mask) -> None:
-        """Write rows (n, E) of `get_memory` back into the masked worlds."""
-        rows = np.asarray(rows, np.float64)
-        expected = (int(np.sum(mask)), len(self.memory))
-        if rows.shape != expected:
-            raise ConfigError(f"task memory of shape {rows.shape}, expected {expected}")
-        for i, name in enumerate(sorted(self.memory)):
-            self.memory[name][mask] = rows[:, i]
 
 
 def weighted(terms: dict[str, tuple[float, Any]]) -> tuple[NDArray, dict[str, NDArray]]:

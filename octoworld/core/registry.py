@@ -83,14 +83,28 @@ def _origin(member: object) -> str:
     return f"{getattr(member, '__module__', '?')}.{getattr(member, '__qualname__', member)}"
 
 
-TASKS: Registry = Registry("task", ("tasks.manipulation",))
-ROBOTS: Registry = Registry("robot", ("robots.panda",))
-BACKENDS: Registry = Registry("physics backend", ("sim.backends.mujoco",))
+TASKS: Registry = Registry("task", ("tasks.manipulation", "tasks.drones"))
+ROBOTS: Registry = Registry(
+    "robot",
+    (
+        "robots.panda",
+        "robots.crazyflie",
+        "robots.racer",
+        "robots.quadrotor",
+    ),
+)
+BACKENDS: Registry = Registry(
+    "physics backend", ("sim.backends.mujoco", "sim.backends.pybullet", "sim.backends.rotorcraft")
+)
 WORLD_MODELS: Registry = Registry("world model", ("worldmodels.flow",))
-POLICIES: Registry = Registry("policy", ("vla.tiny",))
+POLICIES: Registry = Registry("policy", ("vla.tiny", "vla.controller"))
 ESTIMATORS: Registry = Registry("advantage estimator", ("octoworld.rl.advantages",))
-BENCHES: Registry = Registry("bench", ("octoworld.recipes.benches",))
+BENCHES: Registry = Registry(
+    "bench", ("octoworld.recipes.benches", "octoworld.recipes.drone_benches")
+)
 RECIPES: Registry = Registry("recipe", ("octoworld.recipes.worldenv",))
+# beside a task: function (algo) -> fields of TrainConfig that suit it; imported with its family
+TRAININGS: Registry = Registry("training default")
 
 register_task = TASKS.register
 register_robot = ROBOTS.register
@@ -100,3 +114,4 @@ register_policy = POLICIES.register
 register_estimator = ESTIMATORS.register
 register_bench = BENCHES.register
 register_recipe = RECIPES.register
+register_training = TRAININGS.register

@@ -24,7 +24,7 @@ SLIDING = (0.5, 0.005, 0.0001)
 class TabletopSizes:
     """Sizes of the objects; the table's top is z = 0, the robot's base the origin."""
 
-    block_half: float = 0.0225
+    block_half: float = 0.025
     """Half edge of the cube [m]."""
     block_mass: float = 0.08
     """[kg]."""
@@ -147,10 +147,10 @@ def _cabinet(sizes: TabletopSizes) -> tuple[BodySpec, BodySpec]:
     return cabinet, drawer
 
 
-# From far off with a narrow view (1 px is about 1 cm everywhere), 30 deg above the table: low
-# enough to see under the palm while the gripper holds the block.
+# From far off with a narrow view (1 px is about 1 cm everywhere), 40 deg above the table: low
+# enough to see the held block under the palm, high enough to tell near from far.
 FRONT_CAMERA = CameraSpec(
-    "front", position=(1.76, -0.03, 0.83), look_at=(0.50, -0.03, 0.10), fovy_deg=24.0
+    "front", position=(1.65, -0.03, 1.03), look_at=(0.50, -0.03, 0.065), fovy_deg=24.0
 )
 
 

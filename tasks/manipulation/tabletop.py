@@ -35,7 +35,7 @@ class JudgeConfig:
     reach_distance: float = 0.03
     """Tool to block, counted as reached [m]."""
     grasp_gap: tuple[float, float] = (0.03, 0.07)
-    """Finger gap with the block between the fingers [m]; its edge is 0.045 m."""
+    """Finger gap with the block between the fingers [m]; its edge is 0.05 m."""
     lift_height: float = 0.08
     """Clearance under the block, counted as lifted [m]."""
     zone_distance: float = 0.05

@@ -9,7 +9,7 @@ from octoworld.core.errors import ActionError, ConfigError, UnknownNameError
 from octoworld.core.registry import ROBOTS, TASKS
 from tasks.env import TaskEnv, task_env
 
-NAMES = TASKS.names()
+NAMES = [name for name in TASKS.names() if TASKS.get(name).robot == "panda"]
 
 
 @pytest.fixture(params=NAMES)

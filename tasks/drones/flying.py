@@ -1,0 +1,187 @@
+"""FlyingTask: what all drone tasks share: the drones, what they feel, crashes, the pilot."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, ClassVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from octoworld.core.errors import ConfigError
+from octoworld.core.registry import ROBOTS
+from octoworld.core.rng import WorldRng
+from octoworld.core.rotations import matrix_from_quat, quat_from_rotvec
+from robots.control.flight.actions import FlightConfig
+from robots.control.flight.setpoint import Setpoint
+from robots.spec import RobotSpec
+from sim.rotors import AeroConfig
+from sim.scene import Scene
+from sim.world import FlyingWorld, Mask, World
+
+from ..drive import Drive
+from ..language import Templates
+from ..task import Evaluation, Task
+from .arena import arena, drone_names
+from .drive import FlightDrive
+from .pilot import Pilot
+
+
+class FlyingTask(Task):
+    """A drones in N worlds; actions are (N, A * K), drone after drone.
+
+    Observations of each drone: attitude (9, rotation matrix row by row), velocity in the world (3)
+    [m/s], body rates (3) [rad/s], height (1) [m], its last action (K); privileged: what
+    `goal` returns.
+    """
+
+    robot: ClassVar[str] = "cf2x"
+    backend: ClassVar[str] = "rotorcraft"
+    control_mode: ClassVar[str] = "rpm"
+    cameras: ClassVar[tuple[str, ...]] = ("overview",)
+    fps: ClassVar[int] = 48
+    max_seconds: ClassVar[float] = 8.0
+    ends_on_success: ClassVar[bool] = False
+    templates: ClassVar[Templates]
+    """Paraphrases of what is asked for."""
+    num_drones: ClassVar[int] = 1
+    """A."""
+    start: ClassVar[tuple[tuple[float, float, float], ...]] = ((0.0, 0.0, 1.0),)
+    """(A, 3) where the scene puts the drones; `reset` draws from about there [m]."""
+    tilt_range: ClassVar[float] = np.deg2rad(20)
+    """Roll, pitch and yaw of a start are drawn within this [rad]."""
+    speed_range: ClassVar[float] = 1.0
+    """Each velocity of a start is drawn within this [m/s]."""
+
+    def __init__(
+        self, num_worlds: int, *, robot: str | None = None, aero: AeroConfig | None = None
+    ) -> None:
+        """A task of `num_worlds` worlds.
+
+        Args:
+            num_worlds: N.
+            robot: registered rotorcraft; None is the task's own.
+            aero: air and motors; None is the clean set.
+        """
+        super().__init__(num_worlds)
+        if robot is not None:
+            self.robot = robot  # type: ignore[misc]
+        self.aero = aero
+        self.spec: RobotSpec = ROBOTS.get(self.robot)()
+        if self.spec.rotorcraft is None:
+            raise ConfigError(f"robot {self.robot!r} has no motors to fly with; task {self.name!r}")
+        self.drones = tuple(p + self.spec.rotorcraft.body for p in drone_names(self.num_drones))
+        self.memory["wording"] = np.zeros(num_worlds)
+
+    # -- what a task says ------------------------------------------------------------------------
+
+    @abstractmethod
+    def goal(self, world: FlyingWorld) -> NDArray:
+        """What each drone shall do, seen from it: (N, A, G)."""
+
+    @abstractmethod
+    def setpoint(self, world: FlyingWorld) -> Setpoint:
+        """Where a good pilot would have each drone now, (N, A)."""
+
+    @abstractmethod
+    def draw(self, world: FlyingWorld, mask: Mask, rng: WorldRng) -> NDArray:
+        """Draw goals of the masked worlds; where their drones start, (n, A, 3) [m]."""
+
+    # -- Task ------------------------------------------------------------------------------------
+
+    def scene(self) -> Scene:
+        """The bare room."""
+        return arena(self.name, self.spec, self.start, aero=self.aero)
+
+    @property
+    def num_agents(self) -> int:
+        """A: every drone is one."""
+        return self.num_drones
+
+    def bind(self, action_dim: int) -> None:
+        """Make room for the last action."""
+        self.memory["last_action"] = np.zeros((self.num_worlds, action_dim))
+
+    def drive(self, control: str, config: Any = None) -> Drive:
+        """A flight control mode for all drones."""
+        return FlightDrive(
+            control, self.spec, self.num_worlds, self.num_drones, fps=self.fps,
+            physics_hz=1 / self.scene().timestep, config=cast("FlightConfig | None", config),
+        )  # fmt: skip
+
+    def note_action(self, actions: NDArray) -> None:
+        """Keep it for the next observation."""
+        self.memory["last_action"][...] = actions
+
+    def reset(self, world: World, mask: Mask, rng: WorldRng) -> None:
+        """Goals, then drones about their starts with tilt and speed, rotors at hover."""
+        flying = cast("FlyingWorld", world)
+        self.memory["last_action"][mask] = 0.0
+        places = self.draw(flying, mask, rng)
+        shape = (self.num_drones, 3)
+        tilt = rng.uniform(mask, -self.tilt_range, self.tilt_range, shape)
+        speed = rng.uniform(mask, -self.speed_range, self.speed_range, shape)
+        quat = quat_from_rotvec(tilt)
+        for i, body in enumerate(self.drones):
+            flying.set_pose(body, np.concatenate([places[:, i], quat[:, i]], axis=1), mask)
+            still = np.zeros_like(speed[:, i])
+            flying.set_velocity(body, np.concatenate([speed[:, i], still], axis=1), mask)
+        assert self.spec.rotorcraft is not None
+        mass = next(b.mass for b in self.spec.bodies if b.name == self.spec.rotorcraft.body)
+        flying.flight.rotor_speed[mask] = self.spec.rotorcraft.hover_rpm(cast("float", mass))
+        self.instruction(rng, mask)
+
+    def observe(self, world: World) -> dict[str, NDArray]:
+        """All drones' numbers, drone after drone."""
+        felt, goal = self.drone_observations(cast("FlyingWorld", world))
+        rows = (self.num_worlds, -1)
+        return {
+            "observation.state": felt.reshape(rows).astype(np.float32),
+            "privileged": goal.reshape(rows).astype(np.float32),
+        }
+
+    def drone_observations(self, world: FlyingWorld) -> tuple[NDArray, NDArray]:
+        """What each drone feels (N, A, 16 + K) and its goal (N, A, G)."""
+        flight, count = world.flight, (self.num_worlds, self.num_drones)
+        felt = np.concatenate(
+            [
+                matrix_from_quat(flight.quat).reshape(*count, 9),
+                flight.velocity,
+                flight.omega_body,
+                flight.position[..., 2:],
+                self.memory["last_action"].reshape(*count, -1),
+            ],
+            axis=-1,
+        )
+        return felt, self.goal(world)
+
+    def instruction(self, rng: WorldRng, mask: Mask) -> list[str]:
+        """Draw the wordings of the masked worlds."""
+        self.memory["wording"][mask] = rng.integers(mask, len(self.templates))
+        texts = self.instructions
+        return [texts[i] for i in np.flatnonzero(mask)]
+
+    @property
+    def instructions(self) -> list[str]:
+        """What each of the N worlds is asked to do."""
+        wordings = self.memory["wording"].astype(int)
+        return [self.templates.fill(w, **self.words(i)) for i, w in enumerate(wordings)]
+
+    def words(self, world: int) -> dict[str, str]:
+        """What fills the slots of the templates in one world."""
+        return {}
+
+    def expert(self) -> Pilot:
+        """A geometric controller that follows `setpoint`."""
+        return Pilot(self)
+
+    # -- judging ---------------------------------------------------------------------------------
+
+    def crashes(self, world: FlyingWorld) -> NDArray[np.bool_]:
+        """(N, A) drones that touch the floor."""
+        return np.stack([world.contacts(body, "floor") for body in self.drones], axis=1)
+
+
+def everyone(evaluation: Evaluation, name: str) -> NDArray:
+    """A quantity (N, A) as what the worst drone has, (N,)."""
+    return evaluation[name].max(axis=1)
