@@ -27,14 +27,14 @@ def load_policy(
     """The policy saved in `folder`, of the class that its config's `type` names.
 
     Args:
-        folder: where `save_pretrained` wrote.
+        folder: where `save_pretrained` wrote, or the folder of a run that trained a policy.
         robot: the robot it shall drive; None does not ask.
         control_mode: what the environment takes its actions for; None does not ask.
 
     Raises:
         CheckpointError: missing, damaged, of an unknown type, or for another robot or control mode.
     """
-    folder = Path(folder)
+    folder = _policy_in(Path(folder))
     kind = _field(read_json(folder / CONFIG), "type", folder)
     try:
         cls = POLICIES.get(kind)
@@ -95,6 +95,15 @@ def read_weights(folder: Path | str, model: nn.Module) -> None:
             raise
         reason = " ".join(str(error).split())[:200]
         raise CheckpointError(f"{path} does not fit its {CONFIG} ({reason})") from None
+
+
+def _policy_in(folder: Path) -> Path:
+    """The folder itself, or of a run: its best policy, else its last or only one."""
+    rooms = ("checkpoints/best", "checkpoints/last", "policy")
+    if not (folder / CONFIG).exists():
+        found = [folder / room for room in rooms if (folder / room / CONFIG).exists()]
+        return found[0] if found else folder
+    return folder
 
 
 def _field(values: Any, name: str, path: Path) -> Any:

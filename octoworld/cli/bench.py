@@ -1,4 +1,4 @@
-"""`octoworld bench NAME`: run a bench, or report the results that are stored."""
+"""`octoworld bench NAME [FILE...]`: run a bench, or report the results that are stored."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ def main(argv: list[str]) -> int:
     """Run or report one bench; 0 also when a claim fails, since a negative result is a result."""
     parser = argparse.ArgumentParser(prog="octoworld bench", description=__doc__)
     parser.add_argument("name", nargs="?", help="which bench; see --list")
+    parser.add_argument("files", nargs="*", type=Path, help="of a bench that compares files")
     parser.add_argument("--list", action="store_true", help="name all benches and leave")
     parser.add_argument("--quick", action="store_true", help="a small version, under a minute")
     parser.add_argument("--report", action="store_true", help="run nothing, read stored results")
@@ -29,6 +30,10 @@ def main(argv: list[str]) -> int:
     if options.name is None:
         raise ConfigError(f"which bench? Known: {', '.join(BENCHES) or 'none'}")
     bench = find(options.name)
+    if hasattr(bench, "compare"):
+        return compare(bench, options)
+    if options.files:
+        raise ConfigError(f"bench {options.name!r} takes no files, got {options.files[0]}")
     # a quick run never touches the stored full one
     folder = options.folder / (f"{options.name}-quick" if options.quick else options.name)
     if not options.report:
@@ -39,6 +44,17 @@ def main(argv: list[str]) -> int:
         print(json.dumps(verdicts(folder), indent=1))
     else:
         print(bench.report(folder))
+    return 0
+
+
+def compare(bench: Any, options: argparse.Namespace) -> int:
+    """Run a bench over the files that were named, and print its rows."""
+    if not options.files:
+        raise ConfigError(f"which files? octoworld bench {bench.name} FILE...")
+    if options.report or options.quick:
+        raise ConfigError(f"bench {bench.name!r} stores nothing: no --report, no --quick")
+    rows = bench.compare(options.files)
+    print(json.dumps(rows, indent=1) if options.json else bench.table(rows))
     return 0
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
+
+TABLETOP = ("PushToZone", "PickUp", "PlaceInBin", "OpenDrawer")
 
 
 @dataclass(frozen=True)
@@ -14,9 +16,9 @@ class EvalArgs:
     """Roll a policy from paired start states; ended by the simulator, and by the reflector."""
 
     policy: Annotated[Path, tyro.conf.Positional]
-    """Folder of the policy (config.json, model.safetensors)."""
-    tasks: tuple[str, ...] = ("PushToZone", "PickUp", "PlaceInBin", "OpenDrawer")
-    """Registered tasks."""
+    """Folder of the policy (config.json, model.safetensors), or the run that trained it."""
+    tasks: tuple[str, ...] = ()
+    """Registered tasks; default: the one a controller was trained in, else the table-top tasks."""
     episodes: int = 125
     """Start states of each task."""
     first_seed: int = 5_000_000
@@ -52,14 +54,22 @@ def main(argv: list[str]) -> int:
     if args.baseline is not None:
         folders = {"baseline": args.baseline} | folders
     arms = {}
+    tasks = args.tasks or trained_in(load_policy(args.policy)) or TABLETOP
     for arm, folder in folders.items():
-        policy = load_policy(folder, robot="panda", control_mode="ee_delta_pos")
+        # each acts in the control mode it was made for
+        policy = load_policy(folder, robot=TASKS.get(tasks[0]).robot)
         cameras = tuple(getattr(policy, "config").cameras)  # noqa: B009 - not in the protocol
         config = RolloutConfig(args.num_envs, cameras=cameras)
         seeds = range(args.first_seed, args.first_seed + args.episodes)
-        arms[arm] = evaluate(policy, args.tasks, seeds, config, stop=stop)
+        arms[arm] = evaluate(policy, tasks, seeds, config, stop=stop)
     protocols = ("oracle", "at_end") if stop is None else ("oracle", "self_stopped", "at_end")
     print(format_table(summarise(arms, next(iter(arms)), protocols)))
     if args.out is not None:
         write_json(args.out, {arm: to_rows(outcomes) for arm, outcomes in arms.items()})
     return 0
+
+
+def trained_in(policy: Any) -> tuple[str, ...]:
+    """The task that a controller was trained in; nothing for other policies."""
+    task = getattr(policy.config, "task", "")
+    return (task,) if task else ()

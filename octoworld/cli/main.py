@@ -15,6 +15,7 @@ VERBS: dict[str, dict[str, tuple[str, str]]] = {
         "list": ("list_names", "list tasks, robots, policies, world models, backends, benches"),
     },
     "Whole jobs": {
+        "train": ("train", "train a controller of a task by reinforcement learning"),
         "demo": ("demo", "the main job in minutes, then the viewer"),
         "worldenv": ("worldenv", "post-train a policy in a learned world model, start to end"),
     },
@@ -25,6 +26,7 @@ VERBS: dict[str, dict[str, tuple[str, str]]] = {
         "publish": ("publish", "small checkpoints of a run, for other runs to start from"),
     },
     "Data and results": {
+        "play": ("play", "record and show what a trained policy does"),
         "view": ("view", "open a recorded run in the browser, or write it as a static page"),
         "dataset": ("dataset", "check a data set, or print its statistics"),
         "bench": ("bench", "run a declared experiment, or report a stored one"),
