@@ -1,9 +1,10 @@
-"""Bench: a named set of claims that one command runs and reports."""
+"""Bench: a named set of claims that one command runs and reports; FileBench: one over files."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 
 @runtime_checkable
@@ -33,4 +34,21 @@ class Bench(Protocol):
 
     def report(self, folder: Path) -> str:
         """The stored results as a table."""
+        ...
+
+
+@runtime_checkable
+class FileBench(Protocol):
+    """A bench over files of the user's, which stores nothing: `octoworld bench NAME FILE...`."""
+
+    name: str
+    description: str
+    """One line."""
+
+    def compare(self, files: Sequence[Path]) -> list[dict[str, Any]]:
+        """One row, JSON-able, for each thing compared."""
+        ...
+
+    def table(self, rows: Sequence[Mapping[str, Any]]) -> str:
+        """The rows as text."""
         ...

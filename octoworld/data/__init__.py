@@ -1,11 +1,10 @@
-"""Episodes on disk and in memory: LeRobot v3.0 datasets, video, splits, training arrays."""
+"""Episodes on disk and in memory: LeRobot v3.0 datasets, video, splits, words."""
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .check import Problem
     from .episode import Episode
-    from .frames import FrameStore
     from .reader import Dataset
     from .splits import SplitManifest
     from .video import VideoConfig, write_mp4
@@ -16,7 +15,6 @@ _HOMES = {
     "Dataset": "reader",
     "DatasetWriter": "writer",
     "Episode": "episode",
-    "FrameStore": "frames",
     "Problem": "check",
     "SplitManifest": "splits",
     "VideoConfig": "video",
@@ -27,7 +25,6 @@ __all__ = [
     "Dataset",
     "DatasetWriter",
     "Episode",
-    "FrameStore",
     "Problem",
     "SplitManifest",
     "VideoConfig",

@@ -17,6 +17,7 @@ from .evaluate import from_rows
 from .stages import Run
 from .worldenv import WorldEnvConfig, profile, run_worldenv
 from .worldenv.config import TASKS
+from .worldenv.recordings import true_episodes
 
 
 @register_bench("throughput")
@@ -145,7 +146,7 @@ class WorldEnvBench:
                 },
                 spent={
                     "true_steps_in_posttraining": job.record("posttrain")["true_steps"],
-                    "true_episodes": job.record("exploration")["episodes"],
+                    "true_episodes": true_episodes(job),
                 },
                 facts={"reflector": job.record("reflector"), "posttrain": job.record("posttrain")},
             )

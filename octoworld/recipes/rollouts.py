@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -61,6 +61,9 @@ class PolicyActor:
         if step == 0:
             self._policy.reset()
         tensors = {k: torch.as_tensor(v) for k, v in obs.items()}
+        if getattr(self._policy, "needs_privileged", False):  # a controller trained on states
+            hidden = env.task.observe(env.world)["privileged"]
+            tensors["observation.environment_state"] = torch.as_tensor(hidden)
         with torch.inference_mode():
             chunk = self._policy.act(
                 tensors,
@@ -93,7 +96,7 @@ def roll_out(env: TaskEnv, actor: Actor, seeds: Sequence[int], hold_steps: int) 
         row = dict(obs) | {"action": action}
         # apart, so that who knows the scene but no task (the viewer) can read the first;
         # joined, in this order, they are what `TaskEnv.restore_worlds` takes
-        row |= {"sim_state": env.world.get_state(), "task_memory": env.task.get_memory()}
+        row |= {"sim_state": env.world.get_state(), "task_memory": env.memory_rows()}
         row["observation.environment_state"] = env.task.observe(env.world)["privileged"]
         obs, reward, _, _, infos = env.step(action)
         row |= {"next.reward": reward.copy(), "next.success": np.asarray(infos["success"], bool)}
@@ -116,7 +119,7 @@ def roll_out(env: TaskEnv, actor: Actor, seeds: Sequence[int], hold_steps: int) 
         info: dict[str, Any] = {
             "task": env.task.name,
             "robot": env.task.robot,
-            "control_mode": env.control.name,
+            "control_mode": env.drive.name,
             "seed": int(seeds[world]),
         }
         info["first_success"] = int(first_success[world]) if first_success[world] < horizon else -1
@@ -124,10 +127,27 @@ def roll_out(env: TaskEnv, actor: Actor, seeds: Sequence[int], hold_steps: int) 
     return episodes
 
 
+def made_for(policy: Policy | None) -> dict[str, Any]:
+    """Options of the environment that the policy's config names: control mode, physics, others."""
+    config: Any = getattr(policy, "config", None)
+    named = {"control_mode": "control_mode", "backend": "backend"}
+    options = {option: getattr(config, field, None) for option, field in named.items()}
+    given = {k: v for k, v in options.items() if v is not None}
+    return dict(getattr(config, "env", {})) | given
+
+
 def collect(
-    task: str, seeds: Sequence[int], config: RolloutConfig, *, policy: Policy | None, source: str
+    task: str,
+    seeds: Sequence[int],
+    config: RolloutConfig,
+    *,
+    policy: Policy | None,
+    source: str,
+    make_actor: Callable[[TaskEnv, int], Actor] | None = None,
 ) -> Iterator[Episode]:
     """Episodes of `task` from the given start seeds, by the expert (`policy=None`) or a policy.
+
+    `make_actor` (worlds, the batch's first seed) gives another actor than these.
 
     Batches are of equal size whatever the number of seeds (the last one is filled up and cut), so
     an episode depends on its batch alone.
@@ -136,20 +156,25 @@ def collect(
     env = task_env(
         task,
         num_envs=n,
-        obs_mode="vision",
-        cameras=config.cameras,
-        autoreset_mode=AutoresetMode.DISABLED,
-        terminate_on_success=False,
+        **made_for(policy)
+        | {
+            "obs_mode": "vision",
+            "cameras": config.cameras,
+            "autoreset_mode": AutoresetMode.DISABLED,
+            "terminate_on_success": False,
+        },
     )
     try:
         for start in range(0, len(seeds), n):
             batch = list(seeds[start : start + n])
             filled = batch + [batch[-1]] * (n - len(batch))
-            actor: Actor = (
-                ExpertActor(env)
-                if policy is None
-                else PolicyActor(policy, config.temperature, filled[0])
-            )
+            actor: Actor
+            if make_actor is not None:
+                actor = make_actor(env, filled[0])
+            elif policy is None:
+                actor = ExpertActor(env)
+            else:
+                actor = PolicyActor(policy, config.temperature, filled[0])
             for episode in roll_out(env, actor, filled, config.hold_steps)[: len(batch)]:
                 episode.info |= {"source": source, "temperature": config.temperature}
                 yield episode

@@ -12,6 +12,7 @@ from octoworld.core.rng import WorldRng, derive_seed
 from octoworld.data.episode import Episode
 from robots.control.ik import IkConfig, InverseKinematics
 from sim.world import Mask, World
+from tasks.drive import ArmDrive
 from tasks.env import task_env
 from tasks.manipulation.scene import SIZES
 from tasks.manipulation.tabletop import PROPRIOCEPTION
@@ -44,14 +45,17 @@ def still_scenes(task: str, seeds: Sequence[int], cameras: Sequence[str]) -> lis
         block = _put_away(world, rng, everyone)
         nearby = block[:, :3] + rng.uniform(everyone, (-0.05, -0.05, 0.0), (0.05, 0.05, 0.12), (3,))
         tool = np.where(near[:, None], nearby, tool)
-        spec = env.control.spec
+        assert isinstance(env.drive, ArmDrive)  # the table-top has a Panda
+        spec = env.drive.mode.spec
         ik = InverseKinematics(spec, IkConfig(iterations=12))
-        down = np.tile(env.control.config.tool_quat_wxyz, (count, 1))
+        down = np.tile(env.drive.mode.config.tool_quat_wxyz, (count, 1))
         start = world.joint_position(*spec.arm_joints)
         world.set_joint_position(
             spec.arm_joints, ik.solve(start, np.concatenate([tool, down], axis=1))
         )
-        opening = np.where(held, 0.0225, rng.uniform(everyone, *spec.gripper_range))
+        opening = np.where(
+            held, SIZES.block_half - 0.0025, rng.uniform(everyone, *spec.gripper_range)
+        )
         fingers = np.repeat(opening[:, None], len(spec.gripper_joints), axis=1)
         world.set_joint_position(spec.gripper_joints, fingers)
         drawer = rng.uniform(everyone, -0.13, 0.13).clip(min=0)
@@ -76,7 +80,7 @@ def still_scenes(task: str, seeds: Sequence[int], cameras: Sequence[str]) -> lis
         columns["observation.environment_state"] = observed["privileged"]
         columns["action"] = np.zeros((count, env.num_acts), np.float32)
         columns["next.success"] = np.zeros(count, bool)
-        info = {"task": task, "robot": env.task.robot, "control_mode": env.control.name}
+        info = {"task": task, "robot": env.task.robot, "control_mode": env.drive.name}
         return [
             Episode(
                 {k: v[i : i + 1] for k, v in columns.items()},

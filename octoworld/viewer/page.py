@@ -7,10 +7,12 @@ from pathlib import Path
 
 from octoworld.core.io import write_text
 from octoworld.data.episode import Episode
+from octoworld.data.reader import Dataset
 from octoworld.data.video import write_mp4
 
 from .frames import contact_sheet, side_by_side, write_png
 from .recording import (
+    IMAGINED_IMAGES,
     PROBABILITY,
     REWARD,
     SUCCESS,
@@ -49,7 +51,8 @@ def write_page(run: Path | str, out_dir: Path | str, *, episodes_per_dataset: in
     parts = [f"<h1>{html.escape(recording.folder.absolute().name)}</h1>"]
     if recording.results is not None:
         parts += ["<h2>Results</h2>", results_html(recording.results)]
-    for name, dataset in recording.datasets.items():
+    # what people come for is imagination beside truth: such data sets first
+    for name, dataset in sorted(recording.datasets.items(), key=lambda d: not _compares(d[1])):
         count = len(dataset)
         shown = min(count, episodes_per_dataset)
         parts.append(f"<h2>{html.escape(name)}</h2>")
@@ -67,6 +70,10 @@ def write_page(run: Path | str, out_dir: Path | str, *, episodes_per_dataset: in
         + "\n</body></html>\n",
     )
     return path
+
+
+def _compares(dataset: Dataset) -> bool:
+    return any(name.startswith(IMAGINED_IMAGES) for name in dataset.features)
 
 
 def _episode(recording: Recording, name: str, index: int, folder: Path) -> list[str]:

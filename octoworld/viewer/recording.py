@@ -10,9 +10,9 @@
 Columns of an episode, row t being the moment before action t:
 
     observation.images.<camera>   (T, H, W, 3) uint8, what the camera saw
-    imagined.images.<camera>      (T, H, W, 3) uint8, what the world model drew for the same moment
-                                  (or observation.images.imagined.<camera>, which other LeRobot
-                                  tools then list as one more camera)
+    observation.images.imagined.<camera>
+                                  (T, H, W, 3) uint8, what the world model drew for the same moment
+                                  (to other LeRobot tools it is one more camera)
     sim_state                     (T, S) float64: mjSTATE_INTEGRATION, then 4 colours per geom
     next.reward, next.success     (T,), judged after action t
     reflector.probability         (T,) success probability that the reflector gives
@@ -23,7 +23,8 @@ Columns of an episode, row t being the moment before action t:
 Only images or sim_state must be there; each panel says which column it lacks.
 
 A row of results.json holds `name`, `before`, `after` and, if known, `ci` ([low, high] of the
-change) and `verdict`; other keys become columns of the table too.
+change) and `verdict`; other keys become columns of the table too. With `"unit": "share"` beside
+`rows` these three are shares and shown in percent.
 """
 
 from __future__ import annotations
@@ -41,9 +42,7 @@ from octoworld.data.episode import Episode
 from octoworld.data.reader import Dataset
 
 TRUE_IMAGES = "observation.images."
-IMAGINED_IMAGES = "imagined.images."
-IMAGINED_CAMERA = "imagined."
-"""How the name of a camera begins that is a world model's view of another camera."""
+IMAGINED_IMAGES = "observation.images.imagined."
 SIM_STATE = "sim_state"
 REWARD, SUCCESS = "next.reward", "next.success"
 PROBABILITY = "reflector.probability"
@@ -134,8 +133,6 @@ def _split(episode: Episode) -> tuple[dict[str, str], dict[str, str]]:
     for column in episode.columns:
         if column.startswith(IMAGINED_IMAGES):
             imagined[column.removeprefix(IMAGINED_IMAGES)] = column
-        elif column.startswith(TRUE_IMAGES + IMAGINED_CAMERA):
-            imagined[column.removeprefix(TRUE_IMAGES + IMAGINED_CAMERA)] = column
         elif column.startswith(TRUE_IMAGES):
             true[column.removeprefix(TRUE_IMAGES)] = column
     return true, imagined
@@ -160,7 +157,9 @@ def missing(episode: Episode, scene: Path | None) -> list[str]:
     if not true:
         lines.append("no columns `observation.images.<camera>`: no true video")
     if not imagined:
-        lines.append("no columns `imagined.images.<camera>`: nothing imagined to compare")
+        lines.append(
+            "no columns `observation.images.imagined.<camera>`: nothing imagined to compare"
+        )
     if PROBABILITY not in episode.columns:
         lines.append("no column `reflector.probability`: no reflector plot")
     return lines

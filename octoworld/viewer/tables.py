@@ -5,13 +5,18 @@ from __future__ import annotations
 import html
 from typing import Any
 
+MEASURED = ("before", "after", "ci")
+"""Columns of results.json that hold what was measured."""
+
 
 def results_table(results: Any) -> tuple[list[str], list[list[str]]]:
     """Header and rows of text from results.json; other JSON is shown flat, as name and value."""
     rows = results.get("rows") if isinstance(results, dict) else None
     if isinstance(rows, list) and rows and all(isinstance(r, dict) for r in rows):
         header = list(dict.fromkeys(key for row in rows for key in row))
-        return header, [[_text(row.get(key)) for key in header] for row in rows]
+        share = results.get("unit") == "share"
+        show = {k: _percent if share and k in MEASURED else _text for k in header}
+        return header, [[show[key](row.get(key)) for key in header] for row in rows]
     return ["name", "value"], [[name, _text(value)] for name, value in _flat("", results)]
 
 
@@ -37,6 +42,12 @@ def _flat(prefix: str, value: Any) -> list[tuple[str, Any]]:
         parts = [_flat(f"{prefix}.{k}" if prefix else str(k), v) for k, v in value.items()]
         return [pair for part in parts for pair in part]
     return [] if value is None else [(prefix, value)]
+
+
+def _percent(value: Any) -> str:
+    if isinstance(value, list):
+        return "[" + ", ".join(f"{100 * v:+.1f}" for v in value) + "] points"
+    return _text(value) if value is None else f"{100 * value:.1f} %"
 
 
 def _text(value: Any) -> str:

@@ -4,12 +4,11 @@ import json
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from octoworld.core.errors import DatasetError
-from octoworld.data import Episode, FrameStore, SplitManifest, write_mp4
+from octoworld.data import SplitManifest, write_mp4
 from octoworld.data.stats import aggregate, column_stats, image_stats
 from octoworld.data.video import VideoEncoder, iterate_video, read_frames
 
@@ -89,65 +88,3 @@ def test_splits_that_overlap():
         SplitManifest({"train": [(0, 100)], "val": [(100, 110)], "test": [(90, 120)]})
     with pytest.raises(DatasetError, match="start < stop"):
         SplitManifest({"train": [(5, 5)]})
-
-
-def make_store(lengths: list[int]) -> FrameStore:
-    episodes = []
-    for i, n in enumerate(lengths):
-        step = np.arange(n)
-        columns = {
-            "observation.images.front": np.full((n, 4, 4, 3), i, np.uint8),
-            "action": np.stack([np.full(n, i), step], 1).astype(np.float32),
-        }
-        episodes.append(Episode(columns, f"task {i % 2}", 10))
-    return FrameStore(episodes)
-
-
-@settings(max_examples=25, deadline=None)
-@given(
-    st.lists(st.integers(1, 12), min_size=1, max_size=5),
-    st.integers(1, 8),
-    st.integers(0, 4),
-    st.integers(0, 1000),
-)
-def test_windows_stay_inside_their_episode(lengths, length, history, seed):
-    store = make_store(lengths)
-    generator = torch.Generator().manual_seed(seed)
-    indices = store.sample_windows(9, length, generator, history)
-    rows = store.gather(indices)
-    assert rows["observation.images.front"].shape == (9, length, 4, 4, 3)
-    episode, step = rows["action"][..., 0], rows["action"][..., 1]
-    assert (episode == episode[:, :1]).all()
-    assert (step == store.step_in_episode(indices)).all()
-    assert ((step.diff(dim=1) == 1) | (step.diff(dim=1) == 0)).all()
-    again = store.sample_windows(9, length, generator.manual_seed(seed), history)
-    assert (indices == again).all()
-    if max(lengths) >= length:
-        step = store["action"][store.sample_windows(9, length, generator, clamp=False)]
-        assert (step[..., 1].diff(dim=1) == 1).all()
-        assert (step[..., 0] == step[:, :1, 0]).all()
-    else:
-        with pytest.raises(DatasetError, match=f"no episode has {length} steps"):
-            store.sample_windows(9, length, generator, clamp=False)
-
-
-def test_unclamped_windows_reach_every_start():
-    store = make_store([4, 2, 5])
-    generator = torch.Generator().manual_seed(0)
-    starts = store.sample_windows(500, 3, generator, clamp=False)[:, 0]
-    assert sorted(set(starts.tolist())) == [0, 1, 6, 7, 8]
-
-
-def test_windows_say_what_was_clamped():
-    store = make_store([3, 4])
-    indices, clamped = store.windows(torch.tensor([0, 6]), 4, history=1)
-    assert indices.tolist() == [[0, 0, 1, 2], [5, 6, 6, 6]]
-    assert clamped.tolist() == [[True, False, False, False], [False, False, True, True]]
-    assert store.instructions_at(torch.tensor([0, 6])) == ["task 0", "task 1"]
-
-
-def test_store_names_what_is_missing():
-    with pytest.raises(DatasetError, match="at least one episode"):
-        FrameStore([])
-    with pytest.raises(DatasetError, match="episode 0 has no column 'reward'"):
-        FrameStore([Episode({"action": np.zeros((2, 1))}, "go", 10)], ["reward"])

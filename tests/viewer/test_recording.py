@@ -60,13 +60,19 @@ def test_missing_columns_are_named(bare_folder):
     recording = open_recording(bare_folder)
     lines = missing(recording.episode("numbers", 0), recording.scene_path("numbers"))
     text = "\n".join(lines)
-    for name in ("scene.xml", "sim_state", "observation.images", "imagined.images", "reflector"):
+    for name in (
+        "scene.xml",
+        "sim_state",
+        "observation.images",
+        "observation.images.imagined",
+        "reflector",
+    ):
         assert name in text
 
 
 def test_both_names_of_imagined_columns(episode):
     first = np.zeros((3, 4, 4, 3), np.uint8)
-    columns = {"observation.images.front": first, "imagined.images.front": first + 7}
+    columns = {"observation.images.front": first, "observation.images.imagined.front": first + 7}
     direct = Episode(columns, "x", 10)
     assert cameras(direct) == cameras(episode) == ["front"]
     assert np.all(imagined_images(direct, "front") == 7)

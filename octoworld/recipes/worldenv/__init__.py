@@ -1,9 +1,11 @@
 """World-Env: a policy that saw five demonstrations a task gets better inside a world model.
 
-    still scenes -> grounding -> demonstrations -> SFT -> exploration in physics -> autoencoder ->
-    world model -> reflector -> post-training in imagination -> test in physics -> pictures
+    still scenes -> grounding -> demonstrations -> SFT -> exploration and play in physics ->
+    autoencoder -> world model -> reflector -> post-training in imagination -> test in physics ->
+    pictures
 
-Xiao et al., "World-Env" (arXiv 2509.24948). Only `exploration` spends episodes of true physics.
+Xiao et al., "World-Env" (arXiv 2509.24948). Only `exploration` and `play` spend episodes of true
+physics.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from .learning import (
 )
 from .outcome import make_pictures, posttrain_policy, test_policies
 from .profiles import PROFILES, profile
-from .recordings import record_demonstrations, record_exploration, record_scenes
+from .recordings import record_demonstrations, record_exploration, record_play, record_scenes
 
 STAGES = [
     Stage("scenes", "still pictures for grounding", record_scenes),
@@ -32,6 +34,7 @@ STAGES = [
         "the policy's own episodes in physics",
         lambda run: record_exploration(run, policy(run, "sft")),
     ),
+    Stage("play", "things handled at random in physics", record_play),
     Stage("autoencoder", "frames to tokens", learn_autoencoder),
     Stage("worldmodel", "the video world model", learn_worldmodel),
     Stage("reflector", "reward and stop signal", learn_reflector),

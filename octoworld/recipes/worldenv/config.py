@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from octoworld.core.errors import ConfigError
 from octoworld.core.fit import FitConfig
@@ -27,6 +27,7 @@ SPLITS = {
     "demonstrations": 1_000_000,
     "exploration": 2_000_000,
     "validation": 3_000_000,
+    "play": 4_000_000,
     "test": 5_000_000,
     "grounding": 10_000_000,
 }
@@ -35,14 +36,17 @@ SPLITS = {
 
 @dataclass(frozen=True)
 class DataConfig:
-    """How much of what is recorded. Only `exploration` is interaction with the true simulator."""
+    """How much of what is recorded. `play` and `exploration` are the true simulator's budget."""
 
     scenes_per_task: int = 2000
     """Still pictures for grounding; nothing moves in them."""
     demonstrations_per_task: int = 5
     """Expert episodes that the policy imitates."""
-    exploration_per_task: int = 150
-    """Episodes of the fine-tuned policy in true physics, failures included: the budget B."""
+    play_per_task: int = 100
+    """Episodes of aimless handling (`recipes/play.py`) for world model and reflector: without
+    them, a policy that seldom grasps shows them too little of what a moved block looks like."""
+    exploration_per_task: int = 100
+    """Episodes of the fine-tuned policy in true physics, failures included."""
     exploration_temperatures: tuple[float, ...] = (1.0, 1.5, 2.0)
     """Factors on the policy's noise scale, in turn over the exploration episodes."""
     heldout_share: float = 0.15
@@ -55,8 +59,10 @@ class DataConfig:
     def __post_init__(self) -> None:
         if not 0 < self.heldout_share < 1:
             raise ConfigError(f"heldout_share: expected inside (0, 1), got {self.heldout_share}")
-        for name in ("scenes_per_task", "demonstrations_per_task", "exploration_per_task"):
-            value = getattr(self, name)
+        for field_ in fields(self):
+            if not field_.name.endswith("_per_task"):
+                continue
+            name, value = field_.name, getattr(self, field_.name)
             if not 0 < value <= SEEDS_A_TASK:
                 raise ConfigError(f"{name}: expected 1..{SEEDS_A_TASK}, got {value}")
 
@@ -105,14 +111,14 @@ class WorldEnvConfig:
     """Frames to tokens."""
     autoencoder_fit: FitConfig = field(
         default_factory=lambda: FitConfig(
-            steps=2800, batch_size=64, learning_rate=4e-3, ema_decay=0.995, checkpoint_every=250
+            steps=6000, batch_size=64, learning_rate=4e-3, ema_decay=0.995, checkpoint_every=250
         )
     )
     """Its training."""
     worldmodel: FlowTrainConfig = field(
         default_factory=lambda: FlowTrainConfig(
             fit=FitConfig(
-                steps=2800, batch_size=32, learning_rate=1e-3, ema_decay=0.995, checkpoint_every=250
+                steps=4500, batch_size=32, learning_rate=1e-3, ema_decay=0.995, checkpoint_every=250
             )
         )
     )

@@ -12,6 +12,7 @@ from octoworld.core.errors import CheckpointError
 from octoworld.core.io import atomic_folder
 from octoworld.core.log import read_metrics
 from octoworld.core.rng import torch_generator
+from octoworld.data.episode import Episode
 from vla.checkpoint import load_policy
 from vla.pretrain import pretrain_grounding
 from vla.sft import train_sft
@@ -78,8 +79,11 @@ def learn_worldmodel(run: Run) -> dict[str, Any]:
         )
         _save(run, "worldmodel", model)
         facts = dict(metrics)
+    # stills show the block at thousands of places, exploration at hundreds
+    stills = EpisodeDataset.from_episodes(load(run, "grounding"), config.cameras)
+    encode_dataset(autoencoder(run), stills)
     probe, _ = train_probe(
-        training,
+        [training, stills],
         ProbeConfig(column="observation.environment_state", parts=PROBED, fit=config.probe_fit),
         run.path("training", "probe"),
         seed=config.seed,
@@ -165,28 +169,30 @@ def datasets(run: Run) -> tuple[EpisodeDataset, EpisodeDataset]:
     config: WorldEnvConfig = run.config
     model = autoencoder(run)
     training = EpisodeDataset.from_episodes(_training_episodes(run), config.cameras)
-    exploration = load(run, "exploration")
-    heldout = EpisodeDataset.from_episodes(
-        [exploration[i] for i in _heldout(config, len(exploration))], config.cameras
-    )
+    heldout = EpisodeDataset.from_episodes(heldout_episodes(run), config.cameras)
     for data in (training, heldout):
         encode_dataset(model, data)
     return training, heldout
 
 
-def _training_episodes(run: Run) -> list:
-    exploration = load(run, "exploration")
-    kept = set(_heldout(run.config, len(exploration)))
-    return [
-        *load(run, "demonstrations"),
-        *(e for i, e in enumerate(exploration) if i not in kept),
-    ]
+def heldout_episodes(run: Run) -> list[Episode]:
+    """Exploration and play that nothing is trained on, spread over tasks and temperatures."""
+    return _split(run)[1]
 
 
-def _heldout(config: WorldEnvConfig, count: int) -> list[int]:
-    """Indices of the held-out exploration episodes, spread over tasks and temperatures."""
-    wanted = max(1, round(count * config.data.heldout_share))
-    return sorted({int(i) for i in np.linspace(0, count - 1, wanted)})
+def _training_episodes(run: Run) -> list[Episode]:
+    return [*load(run, "demonstrations"), *_split(run)[0]]
+
+
+def _split(run: Run) -> tuple[list[Episode], list[Episode]]:
+    training, heldout = [], []
+    for name in ("exploration", "play"):
+        episodes = load(run, name)
+        wanted = max(1, round(len(episodes) * run.config.data.heldout_share))
+        kept = {int(i) for i in np.linspace(0, len(episodes) - 1, wanted)}
+        training += [e for i, e in enumerate(episodes) if i not in kept]
+        heldout += [episodes[i] for i in sorted(kept)]
+    return training, heldout
 
 
 def _take(run: Run, name: str) -> dict[str, Any]:

@@ -111,11 +111,13 @@ def test_policies(run: Run) -> dict[str, Any]:
     ]
     results = {
         "title": "Success in true physics before and after post-training in imagination",
+        "unit": "share",
         "rows": shown,
         "table": rows,
         "true_episodes": {
             "demonstrations": run.record("demonstrations")["episodes"],
             "exploration": run.record("exploration")["episodes"],
+            "play": run.record("play")["episodes"],
             "post-training": 0,
         },
     }

@@ -36,7 +36,7 @@ def demo(seed: int = 0) -> WorldEnvConfig:
     return replace(
         base,
         pretrained=str(asset("checkpoints", "tabletop")),
-        data=replace(base.data, scenes_per_task=1, exploration_per_task=15),
+        data=replace(base.data, scenes_per_task=1, play_per_task=10, exploration_per_task=10),
         sft=replace(base.sft, fit=replace(base.sft.fit, steps=600)),
         posttrain=replace(base.posttrain, rl=trainer),
         evaluation=EvaluationConfig(episodes_per_task=25),
@@ -49,7 +49,9 @@ def smoke(seed: int = 0) -> WorldEnvConfig:
     still = AugmentConfig(shift_pixels=0)
     return WorldEnvConfig(
         seed=seed,
-        data=DataConfig(scenes_per_task=200, exploration_per_task=16, heldout_share=0.25),
+        data=DataConfig(
+            scenes_per_task=200, play_per_task=8, exploration_per_task=8, heldout_share=0.25
+        ),
         grounding=GroundingConfig(
             model=policy, fit=FitConfig(steps=300, batch_size=32, ema_decay=0.99), augment=still
         ),
@@ -65,6 +67,8 @@ def smoke(seed: int = 0) -> WorldEnvConfig:
         worldmodel=FlowTrainConfig(
             model=FlowConfig(dim=96, layers=3, heads=4),
             fit=FitConfig(steps=400, batch_size=16, learning_rate=2e-3, ema_decay=0.99),
+            polish=FitConfig(steps=60, batch_size=16, learning_rate=4e-4, ema_decay=0.98),
+            polish_chunks=2,
         ),
         replay=ReplayConfig(clips=64),
         reflector=ReflectorTrainConfig(
@@ -93,13 +97,13 @@ def tiny(seed: int = 0) -> WorldEnvConfig:
         base,
         tasks=("PickUp", "OpenDrawer"),
         data=DataConfig(
-            scenes_per_task=8, demonstrations_per_task=2, exploration_per_task=6,
+            scenes_per_task=8, demonstrations_per_task=2, play_per_task=3, exploration_per_task=3,
             heldout_share=0.34, num_envs=6,
         ),
         grounding=replace(base.grounding, fit=fit),
         sft=replace(base.sft, fit=fit),
         autoencoder_fit=fit,
-        worldmodel=replace(base.worldmodel, fit=fit),
+        worldmodel=replace(base.worldmodel, fit=fit, polish=fit),
         probe_fit=fit,
         replay=ReplayConfig(clips=8, chunks=2),
         reflector=replace(base.reflector, fit=fit),

@@ -9,8 +9,12 @@ from typing import Any
 from octoworld.bench.provenance import code_version, hardware
 from octoworld.core.errors import CheckpointError
 from octoworld.core.io import atomic_folder, load_tensors, save_tensors, write_json
+from octoworld.viewer.frames import write_png
 
 from ..stages import Run
+from .learning import heldout_episodes, worldmodel
+from .picture import imagined_sheet
+from .recordings import true_episodes
 
 PARTS = ("grounding", "autoencoder", "worldmodel", "reflector")
 """Checkpoints that a job with `pretrained` starts from."""
@@ -27,7 +31,7 @@ def publish(run: Run, folder: Path) -> dict[str, Any]:
         "commit": code_version(),
         "hardware": hardware(),
         "seed": run.config.seed,
-        "true_episodes": run.record("exploration")["episodes"],
+        "true_episodes": true_episodes(run),
         "parts": {},
     }
     with atomic_folder(folder) as temporary:
@@ -48,5 +52,7 @@ def publish(run: Run, folder: Path) -> dict[str, Any]:
                     shutil.copy(file, temporary / part / file.name)
             card["parts"][part] = facts
         shutil.copy(run.path("config.yaml"), temporary / "config.yaml")
+        sheet = imagined_sheet(worldmodel(run), heldout_episodes(run), run.config)
+        write_png(temporary / "imagined.png", sheet)
         write_json(temporary / "card.json", card)
     return card

@@ -13,6 +13,7 @@ from sim.backends.mjcf import scene_xml
 from tasks.env import task_env
 from vla.policy import Policy
 
+from ..play import PlayActor
 from ..recording import write_dataset
 from ..rollouts import RolloutConfig, collect
 from ..scenes import still_scenes
@@ -82,6 +83,27 @@ def record_exploration(run: Run, policy: Policy) -> dict[str, Any]:
                     yield from collect(task, share, rollouts, policy=policy, source="exploration")
 
     return write(run, "exploration", episodes())
+
+
+def record_play(run: Run) -> dict[str, Any]:
+    """Aimless handling of things, for the world model and the reflector; no policy imitates it."""
+    config: WorldEnvConfig = run.config
+    # to the clock, whatever happens: what is done can be undone
+    rollouts = RolloutConfig(config.data.num_envs, 10**6, cameras=config.cameras)
+
+    def episodes() -> Iterable[Episode]:
+        for task in config.tasks:
+            seeds = split_seeds(config, "play", task, config.data.play_per_task)
+            yield from collect(
+                task, seeds, rollouts, policy=None, source="play", make_actor=PlayActor
+            )
+
+    return write(run, "play", episodes())
+
+
+def true_episodes(run: Run) -> int:
+    """Episodes of true physics that the job has spent."""
+    return sum(run.record(stage)["episodes"] for stage in ("exploration", "play"))
 
 
 def write(run: Run, name: str, episodes: Iterable[Episode], video: bool = True) -> dict[str, Any]:
