@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,18 +12,10 @@ from numpy.typing import NDArray
 
 from octoworld.core.errors import CheckpointError, DatasetError
 from octoworld.core.io import read_json, write_json
-
-PAD, UNKNOWN = 0, 1
-"""Token ids that stand for no word and for a word not seen in training."""
+from octoworld.data.words import WordTokens, build_vocabulary
 
 STATE_FLOOR = 1e-3
 """Least spread that the true state is scaled by."""
-_WORD = re.compile(r"[a-z0-9]+")
-
-
-def split_words(instruction: str) -> list[str]:
-    """Lower-case words and numbers; punctuation is dropped."""
-    return _WORD.findall(instruction.lower())
 
 
 def images_to_float(images: torch.Tensor) -> torch.Tensor:
@@ -73,11 +64,11 @@ class Processor:
         privileged: NDArray | None = None,
     ) -> Processor:
         """From the training instructions and the columns' rows (T, P), (T, A), (T, D)."""
-        words = sorted({word for text in instructions for word in split_words(text)})
+        words = build_vocabulary(instructions)
         if not words:
             raise DatasetError("the training instructions hold no word")
         return cls(
-            words=tuple(words),
+            words=words,
             state=Statistics.of(states, min_std=1e-3),
             # an axis the demonstrations hardly move may not become the loss's dearest
             action=Statistics.of(actions, min_std=0.1),
@@ -91,13 +82,7 @@ class Processor:
 
     def encode(self, instructions: Sequence[str], max_words: int) -> torch.Tensor:
         """(N, max_words) int64 token ids; longer instructions are cut, shorter ones padded."""
-        ids = {word: i + 2 for i, word in enumerate(self.words)}
-        tokens = torch.full((len(instructions), max_words), PAD)
-        for row, text in enumerate(instructions):
-            found = [ids.get(word, UNKNOWN) for word in split_words(text)[:max_words]]
-            # an empty instruction still is one token: attention over nothing is not a number
-            tokens[row, : max(len(found), 1)] = torch.tensor(found or [UNKNOWN])
-        return tokens
+        return WordTokens(self.words, max_words)(instructions)
 
     def save(self, path: Path | str) -> None:
         """Write as JSON; floats survive to the bit."""

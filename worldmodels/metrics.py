@@ -36,8 +36,12 @@ class RolloutReport:
     """Mean absolute error of each proprioceptive number, in its unit."""
     object_recall: list[float]
     """Share of the object's true pixels at which (or beside which) the imagined one is drawn."""
+    best_object_recall: list[float]
+    """The same of the true frame after the autoencoder: no model on it can do better."""
     state_error: dict[str, list[float]]
     """Mean distance of probed positions from the recorded ones, by name, in their unit."""
+    best_state_error: dict[str, list[float]]
+    """The same with the probe on true latents: the probe's own error."""
 
     def as_dict(self) -> dict:
         """Plain numbers by name."""
@@ -106,7 +110,7 @@ def rollout_report(
     episode, time = dataset.sample_times(num_starts, chunks * size, generator)
     history = _start(model, dataset, episode, time)
     first = latents[dataset.windows(episode, time, 0, 0)[:, 0]]
-    report = RolloutReport([], [], [], [], [], [], [], {})
+    report = RolloutReport([], [], [], [], [], [], [], [], {}, {})
     for index in range(chunks):
         if teacher_forced:
             history = _start(model, dataset, episode, time + index * size)
@@ -125,10 +129,15 @@ def rollout_report(
         report.ssim.append(float(torch.stack([ssim(a, b) for a, b in pictures]).mean()))
         if object_mask is not None:
             report.object_recall.append(_object_recall(model, pictures, object_mask))
+            drawn = model.decode(true.to(model.device))
+            best = [(drawn[c].cpu(), dataset.frames[c][now]) for c in model.cameras]
+            report.best_object_recall.append(_object_recall(model, best, object_mask))
         if probe is not None:
             truth = probe.targets(dataset, now)
             for name, distance in probe.distances(seen, truth).items():
                 report.state_error.setdefault(name, []).append(float(distance.mean()))
+            for name, distance in probe.distances(true, truth).items():
+                report.best_state_error.setdefault(name, []).append(float(distance.mean()))
     return report
 
 

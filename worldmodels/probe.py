@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -81,16 +81,16 @@ class StateProbe(ModelMixin, ConfigMixin):
 
 
 def train_probe(
-    dataset: EpisodeDataset, config: ProbeConfig, folder: Path | str, *, seed: int
+    datasets: Sequence[EpisodeDataset], config: ProbeConfig, folder: Path | str, *, seed: int
 ) -> tuple[StateProbe, dict[str, float]]:
-    """A probe trained on the data set's real latents; raises DatasetError without the column."""
-    latents = dataset.need_latents()
-    parts = dict(config.parts) or {"state": (0, _column(dataset, config.column).shape[1])}
+    """A probe trained on the data sets' real latents; raises DatasetError without the column."""
+    latents = torch.cat([d.need_latents() for d in datasets])
+    parts = dict(config.parts) or {"state": (0, _column(datasets[0], config.column).shape[1])}
     torch.manual_seed(derive_seed(seed, "probe", "init"))
     probe = StateProbe(
         latents[0].numel(), config.column, {k: list(v) for k, v in parts.items()}, config.hidden
     )
-    truth = probe.targets(dataset)
+    truth = torch.cat([probe.targets(d) for d in datasets])
     probe.mean.copy_(truth.mean(0))
     probe.std.copy_(truth.std(0).clamp(min=1e-4))
 

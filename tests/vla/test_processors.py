@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from octoworld.core.errors import CheckpointError, DatasetError
-from vla.processors import PAD, UNKNOWN, Processor, images_to_float
+from octoworld.data.words import PAD, UNKNOWN
+from vla.processors import Processor, images_to_float
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ def test_probe_reads_the_block_and_judges_imagination(trained, tmp_path):
         hidden=64,
         fit=FitConfig(steps=200, batch_size=128, learning_rate=3e-3),
     )
-    probe, _ = train_probe(trained["dataset"], config, tmp_path, seed=0)
+    probe, _ = train_probe([trained["dataset"]], config, tmp_path, seed=0)
     held_out = trained["held_out"]
     real = probe.distances(held_out.latents, probe.targets(held_out))["block"].mean()
     spread = held_out_spread(held_out)

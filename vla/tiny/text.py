@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ..processors import PAD
+from octoworld.data.words import PAD
 
 
 class Block(nn.Module):

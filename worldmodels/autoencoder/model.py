@@ -28,7 +28,7 @@ class AutoencoderConfig:
     """Cameras, in the order of their tokens; weights are shared, backgrounds are not."""
     image_size: int = 64
     """Height and width [pixel], a multiple of 16."""
-    latent_channels: int = 40
+    latent_channels: int = 48
     """Numbers per token: four cells of 8x8 pixels with a quarter each."""
     width: int = 24
     """Channels at half resolution; doubled at each of the next two levels."""
@@ -229,6 +229,23 @@ class FrameAutoencoder(ModelMixin, ConfigMixin):
             "pixel_l1": torch.as_tensor(pixel / count),
             "moving_l1": torch.as_tensor(moving_error / count),
         }
+
+    def picture_loss(self, latents: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """How different two sets of latents (B, S, C) look: the pixel part of `loss`.
+
+        Gradients reach `latents` alone. In latents, a lost block is a small error; here it weighs
+        as much as a lost arm.
+        """
+        settings, total = self.settings, torch.zeros((), device=latents.device)
+        for index in range(len(settings.cameras)):
+            with torch.no_grad():
+                image = self.decode_float(target, index)
+                weight = self._weights(self.moving_mask(image, index))
+            difference = self.decode_float(latents, index) - image
+            error = difference.abs().mean(1, keepdim=True)
+            square = difference.pow(2).mean(1, keepdim=True)
+            total = total + (weight * (error + settings.square_weight * square)).sum()
+        return total / len(settings.cameras)
 
     def moving_mask(self, image: torch.Tensor, camera: int) -> torch.Tensor:
         """How far each pixel is from the still scene: (B, 3, H, W) -> (B, 1, H, W) in [0, 1]."""

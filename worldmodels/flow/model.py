@@ -126,7 +126,11 @@ class FlowWorldModel(ModelMixin, ConfigMixin):
         return self.latent_loss(LatentClip(latents, clips.proprio, actions), generator)
 
     def latent_loss(
-        self, clip: LatentClip, generator: torch.Generator, rollout_chunks: int = 0
+        self,
+        clip: LatentClip,
+        generator: torch.Generator,
+        rollout_chunks: int = 0,
+        picture_weight: float = 0.0,
     ) -> dict[str, torch.Tensor]:
         """Flow-matching loss of the last chunk and L1 of its proprioception.
 
@@ -135,6 +139,7 @@ class FlowWorldModel(ModelMixin, ConfigMixin):
             generator: source of every draw.
             rollout_chunks: chunks first imagined by the model itself and used as context
                 (self-forcing), so that it learns from its own mistakes what is really next.
+            picture_weight: weight of how the last frame looks decoded, in which small things count.
         """
         settings, slots = self.settings, 1 + self.context_length
         history = FlowHistory(clip.latents[:, :slots], clip.proprio[:, :slots])
@@ -176,11 +181,13 @@ class FlowWorldModel(ModelMixin, ConfigMixin):
         weight = 1 + settings.moving_weight * moved.clamp(max=1)
         flow = (weight * square).sum() / weight.sum()
         proprio_loss = proprio_error.mean()
-        return {
-            "loss": flow + settings.proprio_weight * proprio_loss,
-            "flow": flow,
-            "proprio": proprio_loss,
-        }
+        total = flow + settings.proprio_weight * proprio_loss
+        losses = {"flow": flow, "proprio": proprio_loss}
+        if picture_weight:
+            drawn = last + self.residual_scale * guess[:, -1]
+            losses["picture"] = self.autoencoder.picture_loss(drawn, target[:, -1])
+            total = total + picture_weight * losses["picture"]
+        return {"loss": total, **losses}
 
     @torch.no_grad()
     def start(self, clips: Clip) -> FlowHistory:

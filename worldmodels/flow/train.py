@@ -36,6 +36,17 @@ class FlowTrainConfig:
     """Part of training after which such batches come."""
     self_forcing_chunks: int = 2
     """Longest roll-out before the chunk that is learned."""
+    polish: FitConfig = field(
+        default_factory=lambda: FitConfig(
+            steps=3000, batch_size=32, learning_rate=4e-4, ema_decay=0.995, checkpoint_every=250
+        )
+    )
+    """Second phase, `steps=0` for none: every context is the model's own roll-out of 0 to
+    `polish_chunks` chunks, and the decoded picture counts. What fades in latents is kept."""
+    polish_chunks: int = 4
+    """Longest roll-out of the second phase."""
+    picture_weight: float = 15.0
+    """Weight of the decoded picture in the second phase."""
     contact_share: float = 0.5
     """Share of clips drawn by surprise: how much latents change beyond what is usual at that
     place, so that moved objects, which are rare, are seen often."""
@@ -50,7 +61,10 @@ def train_flow(
     seed: int,
     device: str = "cpu",
 ) -> tuple[FlowWorldModel, dict[str, float]]:
-    """A trained model on `device` (weights, also the autoencoder's, in `folder`), last metrics."""
+    """A trained model on `device` (weights, also the autoencoder's, in `folder`), last metrics.
+
+    Each of the two phases resumes from its own state: `folder` and `folder`/polish.
+    """
     if dataset.latents is None:
         encode_dataset(autoencoder, dataset)
     torch.manual_seed(derive_seed(seed, "flow", "init"))
@@ -69,7 +83,15 @@ def train_flow(
         clip = sampler.draw(config.fit.batch_size, 1 + chunks, generator)
         return model.latent_loss(clip, generator, rollout_chunks=chunks)
 
+    def polish_fn(step: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
+        chunks = int(torch.randint(config.polish_chunks + 1, (), generator=generator))
+        clip = sampler.draw(config.polish.batch_size, 1 + chunks, generator)
+        return model.latent_loss(clip, generator, chunks, config.picture_weight)
+
     metrics = fit(model, loss_fn, config.fit, folder, seed=seed, label="flow")
+    if config.polish.steps:
+        polish = Path(folder) / "polish"
+        metrics |= fit(model, polish_fn, config.polish, polish, seed=seed, label="polish")
     model.eval().save_pretrained(str(folder))
     return model, metrics
 

@@ -13,9 +13,9 @@ from torch.nn import functional as F
 
 from octoworld.core.config import from_dict, to_dict
 from octoworld.core.errors import ConfigError
+from octoworld.data.words import PAD, WordTokens
 
 from ..autoencoder import FrameAutoencoder
-from .text import PAD, WordTokens
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from octoworld.core.errors import ConfigError, DatasetError
 from octoworld.data.episode import Episode
+from octoworld.data.words import split_words
 
 from ..dataset import EpisodeDataset
-from .text import split_words
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from octoworld.core.fit import FitConfig, fit
 from octoworld.core.rng import derive_seed
+from octoworld.data.words import build_vocabulary
 
 from ..autoencoder import FrameAutoencoder, encode_dataset
 from ..dataset import EpisodeDataset
@@ -18,7 +19,6 @@ from ..replay import Replayed
 from .calibrate import calibrate
 from .model import Reflector, ReflectorConfig
 from .sampler import WindowConfig, Windows, WindowSampler
-from .text import build_vocabulary
 
 
 @dataclass(frozen=True)
