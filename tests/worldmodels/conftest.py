@@ -91,6 +91,8 @@ def trained(episodes, tmp_path_factory):
         fit=FitConfig(
             steps=300, batch_size=32, learning_rate=3e-3, warmup_steps=20, ema_decay=0.98
         ),
+        polish=FitConfig(steps=40, batch_size=32, learning_rate=1e-3, ema_decay=0.9),
+        polish_chunks=2,
     )
     model, flow_metrics = train_flow(dataset, autoencoder, flow, folder / "flow", seed=0)
     return {
