@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from octoworld.core.errors import ConfigError
 
@@ -43,8 +43,15 @@ class Templates:
             raise ConfigError(f"instruction needs words for {', '.join(sorted(missing))}")
         return self.templates[wording % len(self.templates)].format(**words)
 
-    def all(self, choices: dict[str, Sequence[str]]) -> list[str]:
-        """Every sentence that can be said with `choices` of words per slot."""
+    def all(self, choices: Mapping[str, Sequence[str]]) -> list[str]:
+        """Every sentence that can be said with `choices` of words per slot.
+
+        Raises:
+            ConfigError: a slot has no words.
+        """
+        missing = self.slots - choices.keys()
+        if missing:
+            raise ConfigError(f"no words for the slots {', '.join(sorted(missing))}")
         sentences = list(self.templates)
         for slot in sorted(self.slots):
             sentences = [

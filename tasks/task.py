@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -16,6 +17,7 @@ from sim.scene import Scene
 from sim.world import Mask, World
 
 from .drive import ArmDrive, Drive
+from .language import Templates
 
 Evaluation = dict[str, NDArray]
 """Named quantities and booleans, each (N,); always has `success`."""
@@ -54,6 +56,10 @@ class Task(ABC):
     """Control steps a second [Hz]."""
     ends_on_success: ClassVar[bool] = True
     """Whether an episode is over once it has succeeded; False for what is to be held or kept up."""
+    templates: ClassVar[Templates]
+    """Paraphrases of the request, three at least; no other task's sentences."""
+    slot_words: ClassVar[Mapping[str, Sequence[str]]] = {}
+    """What each slot of `templates` can be filled with."""
 
     def __init__(self, num_worlds: int) -> None:
         self.num_worlds = num_worlds
@@ -91,6 +97,11 @@ class Task(ABC):
     @abstractmethod
     def instructions(self) -> list[str]:
         """What each of the N worlds is asked to do."""
+
+    @classmethod
+    def vocabulary(cls) -> list[str]:
+        """Every sentence that the task can say."""
+        return cls.templates.all(cls.slot_words)
 
     @abstractmethod
     def expert(self) -> Expert:

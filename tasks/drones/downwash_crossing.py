@@ -41,7 +41,11 @@ class DownwashCrossing(TeamTask):
     num_drones: ClassVar[int] = 2
     min_drones: ClassVar[int] = 2
     max_drones: ClassVar[int] = 2
-    templates = Templates("change ends above each other", "cross over and hold your heights")
+    templates = Templates(
+        "change ends above each other",
+        "cross over and hold your heights",
+        "swap sides, one above the other",
+    )
 
     def __init__(self, num_worlds: int, **options: Any) -> None:
         super().__init__(num_worlds, **options)

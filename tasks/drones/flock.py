@@ -44,7 +44,10 @@ class Flock(TeamTask):
     far: ClassVar[float] = 5.0
     gap: ClassVar[float] = 0.6
     """Between starts, height counted half [m]."""
-    templates = Templates("fly {direction} together", "flock towards the {direction}")
+    slot_words: ClassVar = {"direction": DIRECTIONS}
+    templates = Templates(
+        "fly {direction} together", "flock towards the {direction}", "head {direction} as a flock"
+    )
 
     def __init__(self, num_worlds: int, **options) -> None:
         super().__init__(num_worlds, **options)

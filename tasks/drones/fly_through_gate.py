@@ -129,7 +129,7 @@ class FlyThroughGate(CourseTask):
     max_seconds = 7.0
     tilt_range = np.deg2rad(10)
     speed_range = 0.3
-    templates = Templates("fly through the gate", "pass through the frame")
+    templates = Templates("fly through the gate", "pass through the frame", "go through the gate")
 
     def begin(self, world: FlyingWorld, mask: Mask, rng: WorldRng) -> NDArray:
         """The gate, and a start before it."""

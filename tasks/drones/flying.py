@@ -20,7 +20,6 @@ from sim.scene import Scene
 from sim.world import FlyingWorld, Mask, World
 
 from ..drive import Drive
-from ..language import Templates
 from ..task import Evaluation, Task
 from .arena import arena, drone_names
 from .drive import FlightDrive
@@ -42,8 +41,6 @@ class FlyingTask(Task):
     fps: ClassVar[int] = 48
     max_seconds: ClassVar[float] = 8.0
     ends_on_success: ClassVar[bool] = False
-    templates: ClassVar[Templates]
-    """Paraphrases of what is asked for."""
     num_drones: ClassVar[int] = 1
     """A."""
     start: ClassVar[tuple[tuple[float, float, float], ...]] = ((0.0, 0.0, 1.0),)

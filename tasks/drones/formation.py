@@ -42,6 +42,7 @@ class Formation(TeamTask):
     """Lowest and highest corner of where starts are drawn [m]."""
     gap: ClassVar[float] = 0.6
     """Between starts, height counted half [m]."""
+    slot_words: ClassVar = {"shape": SHAPES}
     templates = Templates("form a {shape}", "fly to your places in a {shape}", "make a {shape}")
 
     def __init__(self, num_worlds: int, **options) -> None:

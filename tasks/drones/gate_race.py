@@ -56,7 +56,9 @@ class GateRace(CourseTask):
     max_seconds = 22.0
     tilt_range = 0.1
     speed_range = 0.0
-    templates: ClassVar = Templates("race through the four gates", "fly through all gates in order")
+    templates: ClassVar = Templates(
+        "race through the four gates", "fly through all gates in order", "take the gates in turn"
+    )
 
     def __init__(self, num_worlds: int, *, level: int = 2, **options: Any) -> None:
         """A race.

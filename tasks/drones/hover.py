@@ -36,7 +36,12 @@ class Hover(FlyingTask):
     start: ClassVar = ((0.0, 0.0, 1.5),)
     offset_range: ClassVar[float] = 1.0
     """Of the start from the target, along each axis [m]."""
-    templates = Templates("hover at {height} meters", "hold your place at {height} meters")
+    templates = Templates(
+        "hover at {height} meters",
+        "hold your place at {height} meters",
+        "stay in the air at {height} meters",
+    )
+    slot_words: ClassVar = {"height": ("1.5",)}
 
     def __init__(self, num_worlds: int, **options) -> None:
         super().__init__(num_worlds, **options)

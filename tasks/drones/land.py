@@ -32,7 +32,9 @@ class Land(PointTask):
     max_seconds = 9.0
     tilt_range = np.deg2rad(10)
     speed_range = 0.5
-    templates: ClassVar = Templates("land on the pad", "come down gently on the pad")
+    templates: ClassVar = Templates(
+        "land on the pad", "come down gently on the pad", "touch down on the pad"
+    )
 
     def __init__(self, num_worlds: int, **options: Any) -> None:
         super().__init__(num_worlds, **options)

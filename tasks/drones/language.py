@@ -57,6 +57,7 @@ class ColorTask(PointTask):
     cameras: ClassVar = ("front", "overview")
     tilt_range = np.deg2rad(4)
     speed_range = 0.1
+    slot_words: ClassVar = {"gate": COLOR_NAMES, "pad": COLOR_NAMES}
     num_gates: ClassVar[int] = 0
     num_pads: ClassVar[int] = 0
     pad_distance: ClassVar[tuple[float, float]] = (0.1, 0.6)
@@ -260,4 +261,5 @@ class GateThenLand(ColorTask):
     templates: ClassVar = Templates(
         "fly through the {gate} gate, then land on the {pad} pad",
         "pass the {gate} gate and touch down on the {pad} pad",
+        "go through the {gate} frame and come down on the {pad} circle",
     )

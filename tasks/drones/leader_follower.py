@@ -35,7 +35,9 @@ class LeaderFollower(TeamTask):
     far: ClassVar[float] = 5.0
     gap: ClassVar[float] = 0.5
     """Between places, and between starts [m]."""
-    templates = Templates("follow the leader", "keep your place beside the leader")
+    templates = Templates(
+        "follow the leader", "keep your place beside the leader", "fly along with the leader"
+    )
 
     def __init__(self, num_worlds: int, **options) -> None:
         super().__init__(num_worlds, **options)

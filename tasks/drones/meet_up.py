@@ -41,7 +41,9 @@ class MeetUp(TeamTask):
     """Lowest and highest corner of where starts are drawn [m]."""
     gap: ClassVar[float] = 1.0
     """Between starts, height counted half [m]."""
-    templates = Templates("meet your partner", "fly to your partner and stop beside it")
+    templates = Templates(
+        "meet your partner", "fly to your partner and stop beside it", "come together in pairs"
+    )
 
     def __init__(self, num_worlds: int, **options) -> None:
         super().__init__(num_worlds, **options)

@@ -36,7 +36,12 @@ class MultiHover(TeamTask):
     """Of a start from its target, along each axis [m]."""
     gap: ClassVar[float] = 0.45
     """Between starts [m]."""
-    templates = Templates("hover at your {count} places", "hold {count} drones at their places")
+    templates = Templates(
+        "hover at your {count} places",
+        "hold {count} drones at their places",
+        "keep the {count} drones where they belong",
+    )
+    slot_words: ClassVar = {"count": [str(n) for n in range(1, TeamTask.max_drones + 1)]}
 
     def __init__(self, num_worlds: int, **options) -> None:
         super().__init__(num_worlds, **options)

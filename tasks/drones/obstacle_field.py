@@ -68,7 +68,11 @@ class ObstacleField(PointTask):
     tilt_range = np.deg2rad(10)
     speed_range = 0.3
     cruise = 0.6
-    templates = Templates("fly between the poles to the other side", "cross the field of poles")
+    templates = Templates(
+        "fly between the poles to the other side",
+        "cross the field of poles",
+        "get past all poles",
+    )
 
     def __init__(self, num_worlds: int, **options: Any) -> None:
         super().__init__(num_worlds, **options)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +36,12 @@ class TakeOff(SoloTask):
     max_seconds = 6.0
     tilt_range = 0.0
     speed_range = 0.0
-    templates = Templates("take off to {height} meters", "rise to {height} meters and hover")
+    slot_words: ClassVar = {"height": [f"{h / 10:.1f}" for h in range(7, 16)]}
+    templates = Templates(
+        "take off to {height} meters",
+        "rise to {height} meters and hover",
+        "leave the ground for {height} meters",
+    )
 
     def __init__(self, num_worlds: int, **options: Any) -> None:
         super().__init__(num_worlds, **options)

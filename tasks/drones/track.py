@@ -103,7 +103,7 @@ class TrackCircle(TrackTask):
     """Level circles of 0.4 to 0.8 m radius in 5 to 8 s."""
 
     name = "TrackCircle"
-    templates: ClassVar = Templates("fly a circle", "go round in a circle")
+    templates: ClassVar = Templates("fly a circle", "go round in a circle", "circle in the air")
 
     def sizes(self, mask: Mask, rng: WorldRng) -> NDArray:
         """Radius [m], period [s], phase [rad]."""
@@ -120,7 +120,9 @@ class TrackFigure8(TrackTask):
     """Level lemniscates of Gerono, 1.2 to 2 m long, 0.6 to 1.2 m wide, in 6 to 9 s."""
 
     name = "TrackFigure8"
-    templates: ClassVar = Templates("fly a figure eight", "draw an eight in the air")
+    templates: ClassVar = Templates(
+        "fly a figure eight", "draw an eight in the air", "follow the lying eight"
+    )
 
     def sizes(self, mask: Mask, rng: WorldRng) -> NDArray:
         """Half length [m], width [m], period [s]."""

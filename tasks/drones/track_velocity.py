@@ -37,7 +37,11 @@ class TrackVelocity(PointTask):
     max_seconds = COMMANDS * HOLD
     tilt_range = np.deg2rad(10)
     speed_range = 0.3
-    templates = Templates("fly at the commanded velocity", "follow the velocity commands")
+    templates = Templates(
+        "fly at the commanded velocity",
+        "follow the velocity commands",
+        "move as fast as you are told",
+    )
 
     def __init__(self, num_worlds: int, **options: Any) -> None:
         super().__init__(num_worlds, **options)

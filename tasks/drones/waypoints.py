@@ -33,7 +33,11 @@ class FlyWaypoints(PointTask):
     max_seconds = 14.0
     speed_range = 0.5
     cruise = 1.2
-    templates = Templates("fly to the four points in order", "visit the waypoints one by one")
+    templates = Templates(
+        "fly to the four points in order",
+        "visit the waypoints one by one",
+        "go from waypoint to waypoint",
+    )
 
     def __init__(self, num_worlds: int, **options: Any) -> None:
         super().__init__(num_worlds, **options)

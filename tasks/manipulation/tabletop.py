@@ -16,7 +16,7 @@ from robots.control.ik import IkConfig, InverseKinematics
 from sim.scene import Scene
 from sim.world import Mask, World
 
-from ..language import COLOR_NAMES, COLORS, Templates
+from ..language import COLOR_NAMES, COLORS
 from ..task import Evaluation, Task
 from .layout import LayoutConfig, draw_layout
 from .scene import SIZES, tabletop_scene
@@ -80,8 +80,7 @@ class TabletopTask(Task):
     robot = "panda"
     control_mode = "ee_delta_pos"
     cameras = ("front", "wrist")
-    templates: ClassVar[Templates]
-    """Paraphrases of the request; slots `{block}` and `{zone}` are colours."""
+    slot_words: ClassVar = {"block": COLOR_NAMES, "zone": COLOR_NAMES}
     layout: LayoutConfig = LayoutConfig()
     judge: JudgeConfig = JudgeConfig()
 
@@ -148,11 +147,6 @@ class TabletopTask(Task):
             self.templates.fill(w, block=COLOR_NAMES[b], zone=COLOR_NAMES[z])
             for w, b, z in zip(*columns, strict=True)
         ]
-
-    @classmethod
-    def vocabulary(cls) -> list[str]:
-        """Every sentence that the task can say."""
-        return cls.templates.all({"block": COLOR_NAMES, "zone": COLOR_NAMES})
 
     def note_action(self, actions: NDArray) -> None:
         """Remember the gripper command, the last column of every control mode."""

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from octoworld.core.errors import ConfigError
-from octoworld.core.registry import TASKS
+from octoworld.core.registry import BACKENDS, TASKS
 from octoworld.core.rng import WorldRng
 from tasks.language import COLORS, Templates
 from tasks.manipulation.layout import LayoutConfig, draw_layout
@@ -59,6 +59,24 @@ def test_every_task_has_paraphrases_and_no_sentence_is_shared():
     sentences = [s for _, s in said]
     assert len(sentences) == len(set(sentences))
     assert all(len(TASKS.get(name).templates) >= 3 for name in TASKS.names())
+
+
+@pytest.mark.parametrize("name", TASKS.names())
+def test_what_is_said_is_in_the_tasks_vocabulary(name):
+    task = TASKS.get(name)(16)
+    world = BACKENDS.get(task.backend)(task.scene(), 16, 1)
+    task.bind(task.drive(task.control_mode).action_dim)
+    everyone, known = np.ones(16, bool), set(task.vocabulary())
+    for seed in (0, 100):
+        task.reset(world, everyone, WorldRng(range(seed, seed + 16)))
+        assert set(task.instructions) <= known
+    assert len(set(task.instructions)) > 1
+    world.close()
+
+
+def test_slots_without_words_are_an_error():
+    with pytest.raises(ConfigError, match="no words for the slots block"):
+        Templates("push the {block}").all({"zone": ["red"]})
 
 
 def test_colours_stay_apart():
