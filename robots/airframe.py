@@ -37,7 +37,8 @@ def airframe(
         notes: by field.
 
     The front propellers (x > 0) are orange, so that pictures show the heading. The camera `front`
-    looks along +x from the hull's edge and rolls with the body.
+    looks along +x and rolls with the body. It sits before the propellers, so that it does not see
+    them, but within the collision cylinder, so that it cannot look into what the drone touches.
     """
     body = rotorcraft.body
     radius, half = rotorcraft.collision_radius, rotorcraft.collision_height / 2
@@ -72,6 +73,7 @@ def airframe(
                 rgba=disc, collides=False,
             ),
         ]  # fmt: skip
+    eye = min(max(r.position[0] for r in rotorcraft.rotors) + blade, radius)
     return RobotSpec(
         name=name,
         bodies=(
@@ -89,8 +91,8 @@ def airframe(
         cameras=(
             CameraSpec(
                 "front",
-                position=(0.5 * reach, 0.0, 0.0),
-                look_at=(1.0 + reach, 0.0, 0.0),
+                position=(eye, 0.0, 0.0),
+                look_at=(1.0 + eye, 0.0, 0.0),
                 fovy_deg=CAMERA_FOVY,
                 body=body,
                 width=64,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import gymnasium
@@ -14,6 +15,8 @@ from octoworld.core.errors import ConfigError, UnknownNameError
 from octoworld.core.registry import BACKENDS, TASKS
 from octoworld.core.rng import WorldRng
 from robots.control.modes import ControlConfig
+from robots.spec import CameraSpec
+from sim.scene import Scene
 from sim.vec_env import VecEnv
 from sim.world import Mask, World
 
@@ -52,7 +55,8 @@ class TaskEnv(VecEnv):
             task: The job, for as many worlds as `world` has.
             world: N copies of `task.scene()`.
             obs_mode: What is observed.
-            cameras: Cameras of `vision` observations; None is all of the task's.
+            cameras: Cameras of `vision` observations, any of the scene's and its robots', such as
+                `front` of a drone (`d0_front` among several); None is the task's choice.
             control: Name of the control mode; None is the task's own.
             control_config: Scales of the control mode; its period is set from the task's fps.
             terminate_on_success: False lets episodes run to the clock; None is the task's own.
@@ -70,9 +74,10 @@ class TaskEnv(VecEnv):
             raise ConfigError(f"task of {task.num_worlds} worlds in {world.num_worlds} worlds")
         self.task, self.world, self.obs_mode = task, world, obs_mode
         self.cameras = tuple(task.cameras if cameras is None else cameras)
-        unknown = [name for name in self.cameras if name not in task.cameras]
-        if unknown:
-            raise UnknownNameError("camera", unknown[0], task.cameras)
+        self._camera_specs = scene_cameras(world.scene)
+        for name in self.cameras:
+            if name not in self._camera_specs:
+                raise UnknownNameError("camera", name, self._camera_specs)
         self.terminate_on_success = (
             task.ends_on_success if terminate_on_success is None else terminate_on_success
         )
@@ -169,14 +174,8 @@ class TaskEnv(VecEnv):
         box, unbounded = gymnasium.spaces.Box, (-np.inf, np.inf)
         if self.obs_mode == "state":
             return box(*unbounded, (proprio + privileged,), np.float32)
-        scene = self.world.scene
-        cameras = {c.name: c for c in scene.cameras}
-        for placed in scene.robots:
-            cameras |= {placed.prefix + c.name: c for c in placed.spec.cameras}
-        sizes = {
-            name: self.image_size or (cameras[name].height, cameras[name].width)
-            for name in self.cameras
-        }
+        specs = {name: self._camera_specs[name] for name in self.cameras}
+        sizes = {name: self.image_size or (c.height, c.width) for name, c in specs.items()}
         spaces: dict[str, gymnasium.Space] = {
             f"observation.images.{name}": box(0, 255, (*size, 3), np.uint8)
             for name, size in sizes.items()
@@ -223,6 +222,25 @@ class TaskEnv(VecEnv):
         self.world.close()
 
 
+@contextmanager
+def _named(what: str) -> Iterator[None]:
+    """An option that `what` does not have is the user's mistake, told as one."""
+    try:
+        yield
+    except TypeError as error:
+        if "unexpected keyword" not in str(error):
+            raise
+        raise ConfigError(f"{what}: {str(error).split('.')[-1]}") from None
+
+
+def scene_cameras(scene: Scene) -> dict[str, CameraSpec]:
+    """Cameras by name: the scene's own, and each robot's with the robot's prefix."""
+    cameras = {c.name: c for c in scene.cameras}
+    for placed in scene.robots:
+        cameras |= {placed.prefix + c.name: c for c in placed.spec.cameras}
+    return cameras
+
+
 def whole_substeps(fps: float, timestep: float) -> int:
     """Physics steps in a control step; ConfigError when they do not divide."""
     steps = 1 / (fps * timestep)
@@ -243,6 +261,7 @@ def task_env(
     num_threads: int | None = None,
     seed: int | None = None,
     task_options: Mapping[str, Any] | None = None,
+    backend_options: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> TaskEnv:
     """The task `name` in `num_envs` worlds of physics.
@@ -256,6 +275,8 @@ def task_env(
         num_threads: Threads of the backend; None chooses.
         seed: When given, the environment is reset with it.
         task_options: Further arguments of the task, such as `robot` of drone tasks.
+        backend_options: Further arguments of the backend: `gui` of pybullet shows world 0 in a
+            window; `dtype`, `device` of rotorcraft.
         options: Further arguments of `TaskEnv`.
 
     Raises:
@@ -263,14 +284,14 @@ def task_env(
         ConfigError: a value is out of range.
     """
     make_task: Callable[..., Task] = TASKS.get(name)
-    try:
+    with _named(f"task {name}"):
         task = make_task(num_envs, **(task_options or {}))
-    except TypeError as error:
-        if "unexpected keyword" not in str(error):
-            raise
-        raise ConfigError(f"task {name}: {str(error).split('.')[-1]}") from None
-    world: World = BACKENDS.get(backend or task.backend)(task.scene(), num_envs, num_threads)
-    env = TaskEnv(task, world, obs_mode=obs_mode, control=control_mode, **options)
+    engine = backend or task.backend
+    make_world: Callable[..., World] = BACKENDS.get(engine)
+    with _named(f"backend {engine}"):
+        world = make_world(task.scene(), num_envs, num_threads, **(backend_options or {}))
+    with _named(f"environment of task {name}"):
+        env = TaskEnv(task, world, obs_mode=obs_mode, control=control_mode, **options)
     if seed is not None:
         env.reset(seed=seed)
     return env

@@ -25,8 +25,8 @@ class CollectArgs:
     """Folder of a policy; without it the task's scripted expert acts."""
     temperature: float = 0.0
     """Factor on the policy's noise scale; 0 is its mean action."""
-    cameras: tuple[str, ...] = ("front", "wrist")
-    """Cameras recorded."""
+    cameras: tuple[str, ...] = ()
+    """Cameras recorded; default: the task's."""
     hold_steps: int = 6
     """Steps recorded after the first success."""
     num_envs: int = 25
@@ -45,10 +45,11 @@ def main(argv: list[str]) -> int:
     task = TASKS.get(args.task)
     if args.episodes < 1:
         raise ConfigError(f"episodes: expected at least 1, got {args.episodes}")
+    cameras = args.cameras or tuple(task.cameras)
     policy = None
     if args.policy is not None:
         policy = load_policy(args.policy, robot=task.robot, control_mode=task.control_mode)
-    config = RolloutConfig(args.num_envs, args.hold_steps, args.temperature, args.cameras)
+    config = RolloutConfig(args.num_envs, args.hold_steps, args.temperature, cameras)
     seeds = range(args.first_seed, args.first_seed + args.episodes)
     source = "expert" if policy is None else "policy"
     facts = write_dataset(

@@ -99,7 +99,11 @@ def _document(scene: Scene) -> ElementTree.Element:
     _sub(visual, "quality", numslices=14, numstacks=8, shadowsize=0,
          offsamples=scene.antialiasing)  # fmt: skip
     _sub(visual, "headlight", ambient=(0.42,) * 3, diffuse=(0.1,) * 3, specular=(0.0,) * 3)
-    _sub(visual, "map", znear=0.005, zfar=50.0)
+    _sub(visual, "map", znear=0.005, zfar=50.0)  # in extents of the scene
+    if flies:
+        # a wide floor would put the near plane beyond the hull, which then looks through walls:
+        # planes at 0.01 and 100 m, as in PyBullet's images
+        _sub(root, "statistic", extent=2.0)
     asset = _sub(root, "asset")
     # a flat texture of the least size: MuJoCo has no clear colour, and large ones cost time
     _sub(asset, "texture", type="skybox", builtin="flat", rgb1=scene.background_rgb,

@@ -55,8 +55,16 @@ class PyBulletWorld(BulletImages):
 
     xp: Any = np
 
-    def __init__(self, scene: Scene, num_worlds: int, *, gui: bool = False) -> None:
+    def __init__(
+        self, scene: Scene, num_worlds: int, num_threads: int | None = None, *, gui: bool = False
+    ) -> None:
         """Build `scene` in `num_worlds` clients.
+
+        Args:
+            scene: what is built.
+            num_worlds: N.
+            num_threads: None or 1, since Bullet's clients are stepped one after another.
+            gui: show world 0 in a window, which needs a display.
 
         Raises:
             ConfigError: the scene cannot be built, or `num_worlds` is not within 1..1024.
@@ -64,6 +72,8 @@ class PyBulletWorld(BulletImages):
         """
         if not 1 <= num_worlds <= MAX_CLIENTS:
             raise ConfigError(f"num_worlds {num_worlds}: the pybullet backend has 1..{MAX_CLIENTS}")
+        if num_threads not in (None, 1):
+            raise ConfigError(f"num_threads {num_threads}: the pybullet backend has one")
         self.scene, self.num_worlds, self.gui = scene, num_worlds, gui
         ships = fleet(scene)
         compat = ships is not None and ships.aero.compat != ""

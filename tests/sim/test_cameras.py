@@ -141,6 +141,53 @@ def test_rolling_the_body_tilts_the_horizon(world, degrees):
         assert abs(np.rad2deg(np.arctan(slope)) + degrees) < 0.5
 
 
+@pytest.mark.parametrize("robot", ["cf2x", "cf2p", "racer", "quadrotor"])
+@pytest.mark.parametrize("backend", ["mujoco", "pybullet", "rotorcraft"])
+def test_a_drone_against_a_wall_sees_the_wall(backend, robot):
+    """Neither its own propellers nor, beyond a near plane too far out, what is behind the wall."""
+    if backend == "pybullet":
+        pytest.importorskip("pybullet")
+    spec = ROBOTS.get(robot)()
+    radius = spec.rotorcraft.collision_radius
+    scene = Scene(
+        "against a wall",
+        robots=(RobotPlacement(spec, (0.0, 0.0, 1.0)),),
+        static_geoms=(
+            GeomSpec("floor", "plane", (6, 6)),
+            GeomSpec("wall", "box", (0.5, 5, 5), (radius + 0.512, 0, 1)),
+        ),
+    )
+    world = BACKENDS.get(backend)(scene, 1)
+    world.refresh()
+    depth, labels = world.render_depth("front")[0], world.render_segmentation("front")[0]
+    wall = labels == world.segments.index("wall")
+    # the racer's propellers reach beyond its hull, so that it sees them, as FPV pilots do
+    assert wall[24:].all() and (robot == "racer" or wall.all())
+    ahead = radius + 0.012 - spec.cameras[0].position[0]
+    np.testing.assert_allclose(depth[wall], ahead, atol=1e-3)
+    world.close()
+
+
+@pytest.mark.parametrize("size", [(96, 128), (128, 128), (96, 256)])
+@pytest.mark.parametrize("backend", ["mujoco", "pybullet"])
+def test_a_sphere_looks_round_in_images_of_any_shape(backend, size):
+    """A ball of 0.4 m at 3 m has the outline of the pinhole model, as high as wide, to a pixel."""
+    if backend == "pybullet":
+        pytest.importorskip("pybullet")
+    ball = GeomSpec("ball", "sphere", (0.4,), (3.0, 0.0, 1.5), rgba=(1, 0, 0, 1))
+    robots = (RobotPlacement(DRONE, (0, 0, 1.5), prefix="a_"),)
+    world = BACKENDS.get(backend)(Scene("ball", robots=robots, static_geoms=(ball,)), 1)
+    world.refresh()
+    labels = world.render_segmentation("a_eye", size=size)[0] == 1
+    red = world.render("a_eye", size=size)[0].astype(int)
+    # the tangent cone of the ball cut by the image plane
+    expected = 2 * intrinsics(FRONT, size)[0, 0] * 0.4 / np.sqrt(3.0**2 - 0.4**2)
+    for seen in (labels, red[..., 0] > 2 * red[..., 2]):
+        wide, high = seen.any(axis=0).sum(), seen.any(axis=1).sum()
+        assert abs(wide - expected) <= 1 and abs(high - expected) <= 1 and abs(wide - high) <= 1
+    world.close()
+
+
 def test_labels_lie_where_points_are_projected(world):
     place(world, (0, 0, 0.2))
     pixels, _ = projection(FRONT, world.pose("ball")[:1, :3], world.pose("a_drone")[:1])
@@ -201,8 +248,8 @@ def test_the_rotorcraft_backend_draws_the_same():
         ours, theirs = (getattr(w, what)("d1_front", [2, 0], (48, 64)) for w in worlds)
         np.testing.assert_array_equal(ours, theirs)
     labels = worlds[1].render_segmentation("d1_front")
-    # floor, post, the other drone, and its own front propellers above
-    assert {1, 2, 3} <= set(np.unique(labels)) and (np.nonzero(labels == 4)[1] < 16).all()
+    # floor, post, the other drone; never itself
+    assert set(np.unique(labels)) == {0, 1, 2, 3}
     assert worlds[1].render_depth("d1_front", np.zeros(0, int)).shape == (0, 48, 64)
     for world in worlds:
         world.close()
