@@ -21,6 +21,14 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "octoworld-setup"
 BROWSER_STAMP = VENV / "octoworld-browser"
+KERNEL_STAMP = VENV / "octoworld-kernels"
+KERNELS = (
+    "sim/rotors/compiled",
+    "sim/rotors/layout.py",
+    "sim/backends/pybullet_kernel.py",
+    "robots/control/flight",
+)
+"""What numba compiles, with what is compiled into it."""
 
 OLDEST = (3, 11)
 # 3.11 first: PyBullet's last wheels are for it
@@ -52,6 +60,7 @@ def main(argv: list[str] | None = None) -> int:
             install_packages()
             STAMP.write_text(_fingerprint())
             say(f"ready: {VENV.name}/bin/octoworld (see `octoworld doctor`)")
+        compile_kernels()
         if arguments.browser and not BROWSER_STAMP.exists():
             install_browser()
             BROWSER_STAMP.touch()
@@ -113,6 +122,22 @@ def install_packages() -> None:
     else:
         pip("install", f"torch=={TORCH}")
     pip("install", "--editable", ".[dev]")
+
+
+def compile_kernels() -> None:
+    """Machine code of the drones' kernels, so that no flight waits for it; again when they change.
+
+    Without it the first flight compiles, so a failure here is no failure of set-up.
+    """
+    digest = hashlib.sha256()
+    for place in (ROOT / name for name in KERNELS):
+        for path in sorted(place.glob("*.py")) if place.is_dir() else [place]:
+            digest.update(path.read_bytes())
+    if KERNEL_STAMP.exists() and KERNEL_STAMP.read_text() == digest.hexdigest():
+        return
+    say("compiling the physics of drones (10-20 s, once)")
+    if _succeeds([str(PYTHON), "-m", "octoworld.recipes.machine_code"]):
+        KERNEL_STAMP.write_text(digest.hexdigest())
 
 
 def install_cpu_torch() -> None:

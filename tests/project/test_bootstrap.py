@@ -89,9 +89,37 @@ def test_stamp_makes_it_quick(monkeypatch, tmp_path):
     assert not bootstrap._is_current()
     stamp.write_text(bootstrap._fingerprint())
     assert bootstrap._is_current()
-    for step in ("create_environment", "install_packages", "install_gl"):
-        monkeypatch.setattr(bootstrap, step, lambda: pytest.fail("set up again"))
+    for step in ("create_environment", "install_packages", "install_gl", "_succeeds"):
+        monkeypatch.setattr(bootstrap, step, lambda *_: pytest.fail("set up again"))
+    monkeypatch.setattr(bootstrap, "compile_kernels", lambda: None)
     assert bootstrap.main([]) == 0
+
+
+def test_kernels_are_compiled_once_and_again_when_they_change(monkeypatch, tmp_path):
+    calls, kernel, layout = [], tmp_path / "compiled" / "step.py", tmp_path / "layout.py"
+    kernel.parent.mkdir()
+    kernel.write_text("one")
+    layout.write_text("two")
+    monkeypatch.setattr(bootstrap, "ROOT", tmp_path)
+    monkeypatch.setattr(bootstrap, "KERNELS", ("compiled", "layout.py"))
+    monkeypatch.setattr(bootstrap, "KERNEL_STAMP", tmp_path / "stamp")
+    monkeypatch.setattr(
+        bootstrap, "_succeeds", lambda command: calls.append(command) or len(calls) > 1
+    )
+    bootstrap.compile_kernels()  # fails: no stamp, tried again
+    for _ in range(2):
+        bootstrap.compile_kernels()
+    assert len(calls) == 2 and calls[0][1:] == ["-m", "octoworld.recipes.machine_code"]
+    kernel.write_text("three")
+    bootstrap.compile_kernels()
+    layout.write_text("four")
+    bootstrap.compile_kernels()
+    assert len(calls) == 4
+
+
+def test_all_kernels_are_there():
+    for name in bootstrap.KERNELS:
+        assert (bootstrap.ROOT / name).exists()
 
 
 def test_failure_is_reported(monkeypatch, capsys):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,10 @@ _DIGEST = hashlib.sha256(b"".join(path.read_bytes() for path in _FILES)).hexdige
 _CHOSEN = config.CACHE_DIR
 _WRITABLE = _HERE / "__pycache__" if os.access(_HERE, os.W_OK) else Path.home() / ".cache/octoworld"
 config.CACHE_DIR = str(Path(_CHOSEN or _WRITABLE) / f"numba-{_DIGEST}")
+
+if sys.stderr.isatty() and not any(Path(config.CACHE_DIR).glob("**/*.nbc")):
+    # `make setup` compiles beforehand; what was installed otherwise says why its first step waits
+    sys.stderr.write("drones: compiling their physics, about 10 s, once\n")
 
 from .step import step, touching, wrenches  # noqa: E402
 

@@ -158,6 +158,18 @@ def motors(x, body, rotor, command, real, switch, aux):
         aux[a, 0], aux[a, 1] = before, change
 
 
+@compiled
+def delayed(line, delay, command):
+    """Put `command` (A, M) into a world's `line` (L, A, M); the one of `delay[1]` steps ago."""
+    length, head = line.shape[0], delay[0]
+    # number by number: an assignment of slices would cost 3 s more to compile
+    for a in range(command.shape[0]):
+        for j in range(command.shape[1]):
+            line[head % length, a, j] = command[a, j]
+    delay[0] = head + 1
+    return line[(head - delay[1]) % length]
+
+
 @entry
 def invalid(command, body, mask):
     """Index of the first entry of `command` (N, A, M) outside 0..max_rpm, or -1."""
@@ -199,11 +211,7 @@ def step(
         for _ in range(substeps):
             now = command[n]
             if late:
-                length = line.shape[1]
-                head = delay[n, 0]
-                line[n, head % length] = now
-                now = line[n, (head - delay[n, 1]) % length]
-                delay[n, 0] = head + 1
+                now = delayed(line[n], delay[n], now)
             motors(x, body[w], rotor[w], now, real, switch, aux)
             wrench(x, body[w], rotor[w], wind[v], shape, place[n], real, switch, aux, out)
             if switch[RK4]:
@@ -240,11 +248,7 @@ def wrenches(state, command, body, rotor, wind, line, delay, shape, place, real,
         w, v = n if wide else 0, n if windy else 0
         x, now = state[n], command[n]
         if late:
-            length = line.shape[1]
-            head = delay[n, 0]
-            line[n, head % length] = now
-            now = line[n, (head - delay[n, 1]) % length]
-            delay[n, 0] = head + 1
+            now = delayed(line[n], delay[n], now)
         motors(x, body[w], rotor[w], now, real, switch, aux)
         wrench(x, body[w], rotor[w], wind[v], shape, place[n], real, switch, aux, out[n])
         for a in range(state.shape[1]):
