@@ -100,7 +100,12 @@ WORLD_MODELS: Registry = Registry("world model", ("worldmodels.flow",))
 POLICIES: Registry = Registry("policy", ("vla.tiny", "vla.controller"))
 ESTIMATORS: Registry = Registry("advantage estimator", ("octoworld.rl.advantages",))
 BENCHES: Registry = Registry(
-    "bench", ("octoworld.recipes.benches", "octoworld.recipes.drone_benches")
+    "bench",
+    (
+        "octoworld.recipes.benches",
+        "octoworld.recipes.drone_benches",
+        "octoworld.recipes.camera_bench",
+    ),
 )
 RECIPES: Registry = Registry("recipe", ("octoworld.recipes.worldenv",))
 # beside a task: function (algo) -> fields of TrainConfig that suit it; imported with its family
