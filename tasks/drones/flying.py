@@ -25,6 +25,9 @@ from .arena import arena, drone_names
 from .drive import FlightDrive
 from .pilot import Pilot
 
+Range = float | tuple[float, float, float]
+"""Bound on both sides of 0, of each axis or of x y z."""
+
 
 class FlyingTask(Task):
     """A drones in N worlds; actions are (N, A * K), drone after drone.
@@ -47,8 +50,8 @@ class FlyingTask(Task):
     """(A, 3) where the scene puts the drones; `reset` draws from about there [m]."""
     tilt_range: ClassVar[float] = np.deg2rad(20)
     """Roll, pitch and yaw of a start are drawn within this [rad]."""
-    speed_range: ClassVar[float] = 1.0
-    """Each velocity of a start is drawn within this [m/s]."""
+    speed_range: ClassVar[Range] = 1.0
+    """Each velocity of a start is drawn within this, one bound for all axes or x y z [m/s]."""
 
     def __init__(
         self, num_worlds: int, *, robot: str | None = None, aero: AeroConfig | None = None
@@ -117,7 +120,8 @@ class FlyingTask(Task):
         places = self.draw(flying, mask, rng)
         shape = (self.num_drones, 3)
         tilt = rng.uniform(mask, -self.tilt_range, self.tilt_range, shape)
-        speed = rng.uniform(mask, -self.speed_range, self.speed_range, shape)
+        fast = np.asarray(self.speed_range)
+        speed = rng.uniform(mask, -fast, fast, shape)
         quat = quat_from_rotvec(tilt)
         for i, body in enumerate(self.drones):
             flying.set_pose(body, np.concatenate([places[:, i], quat[:, i]], axis=1), mask)

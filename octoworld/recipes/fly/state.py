@@ -17,6 +17,9 @@ from octoworld.core.io import load_tensors, save_tensors
 from .learner import Learner
 
 FILE = "state.safetensors"
+NUMBERS = (
+    "seconds", "cpu_seconds", "best_merit", "best_success", "best_return", "best_step"
+)  # fmt: skip
 COUNTERS = ("num_timesteps", "_n_updates", "_episode_num")
 REPLAY = ("observations", "next_observations", "actions", "rewards", "dones", "timeouts")
 Tensors = dict[str, torch.Tensor]
@@ -29,7 +32,9 @@ class TrainState:
     segment: int = 0
     """Segments done."""
     seconds: float = 0.0
-    """Training time used, of all processes that worked on the run."""
+    """Wall time used, with evaluations, of all processes that worked on the run [s]."""
+    cpu_seconds: float = 0.0
+    """CPU time of the same [s]: what a busy machine does not stretch."""
     best_merit: float = float("-inf")
     """Of the best evaluation: success rate + share of the greatest return."""
     best_success: float = -1.0
@@ -69,7 +74,7 @@ def save_state(path: Path, learner: Learner, state: TrainState) -> None:
         tensors["counter/replay_position"] = torch.tensor(int(buffer.pos))
     tensors |= {f"best/{k}": v for k, v in state.best.items()}
     tensors["state/segment"] = torch.tensor(state.segment)
-    for name in ("seconds", "best_merit", "best_success", "best_return", "best_step"):
+    for name in NUMBERS:
         tensors[f"state/{name}"] = torch.tensor(getattr(state, name), dtype=torch.float64)
     save_tensors(path, tensors)
 
@@ -120,10 +125,7 @@ def _restore(tensors: Tensors, learner: Learner) -> TrainState:
     learner.schedule.done = model.num_timesteps
     return TrainState(
         segment=int(tensors["state/segment"]),
-        seconds=float(tensors["state/seconds"]),
-        best_merit=float(tensors["state/best_merit"]),
-        best_success=float(tensors["state/best_success"]),
-        best_return=float(tensors["state/best_return"]),
+        **{name: tensors[f"state/{name}"].item() for name in NUMBERS if name != "best_step"},
         best_step=int(tensors["state/best_step"]),
         best={k.removeprefix("best/"): v for k, v in tensors.items() if k.startswith("best/")},
     )

@@ -78,7 +78,8 @@ def train(run: Run, make_env: MakeEnv | None = None) -> dict[str, Any]:
             log.close()
         controller = _best(learner, state)
         outcome = {"stopped": stopped, "steps": model.num_timesteps} | {
-            "seconds": round(state.seconds, 1), "best_step": state.best_step,
+            "seconds": round(state.seconds, 1), "cpu_seconds": round(state.cpu_seconds, 1),
+            "best_step": state.best_step,
             "selection_success": state.best_success, "selection_return": state.best_return,
         }  # fmt: skip
         if config.test_episodes:
@@ -102,7 +103,7 @@ def _learn(run: Run, learner: Learner, judges: VecEnv, state: TrainState, watch:
             return "total_steps"
         if config.time_budget is not None and state.seconds >= config.time_budget:
             return "time_budget"
-        began = time.monotonic()
+        began, cpu = time.monotonic(), time.process_time()
         learner.begin_segment(state.segment)
         steps = min(learner.segment_steps, config.total_steps - model.num_timesteps)
         watch.begin(state.seconds)
@@ -116,7 +117,6 @@ def _learn(run: Run, learner: Learner, judges: VecEnv, state: TrainState, watch:
                 f"actions are not finite after {model.num_timesteps} steps: lower learning_rate, "
                 "or look for bad values in rewards or observations"
             ) from None
-        state.seconds += time.monotonic() - began
         controller = learner.controller()
         judged = score(judges, controller, SELECTION_SEED, config.eval_episodes)
         rate, mean_return = judged.success_rate, float(judged.returns.mean())
@@ -129,7 +129,9 @@ def _learn(run: Run, learner: Learner, judges: VecEnv, state: TrainState, watch:
             state.best = {k: v.clone() for k, v in controller.state_dict().items()}
             controller.save_pretrained(run.path("checkpoints", "best"))
         controller.save_pretrained(run.path("checkpoints", "last"))
-        watch.end_segment({f"eval/{k}": v for k, v in flat(summary(judged)).items()}, state.seconds)
+        state.seconds += time.monotonic() - began
+        state.cpu_seconds += time.process_time() - cpu
+        watch.end_segment({f"eval/{k}": v for k, v in flat(summary(judged)).items()}, state)
         state.segment += 1
         # last: what was logged and saved after the state of a killed run is done again
         save_state(run.path("checkpoints", FILE), learner, state)

@@ -13,6 +13,7 @@ from octoworld.core.errors import DivergenceError
 from octoworld.core.log import MetricsLog, Progress
 
 from .learner import Learner
+from .state import TrainState
 
 ROWS = 300
 """Metric rows of a run when the config says nothing."""
@@ -36,10 +37,11 @@ class Watch(BaseCallback):
         self._used, self._began = seconds, time.monotonic()
         self._rated, self._rated_at = self._learner.model.num_timesteps, self._began
 
-    def end_segment(self, evaluation: Mapping[str, float], seconds: float) -> None:
+    def end_segment(self, evaluation: Mapping[str, float], state: TrainState) -> None:
         """Write the row of an evaluation, with what learning said last."""
         self._note = f"success {evaluation['eval/success']:.2f}"
-        self._write({**evaluation, "time/seconds": seconds})
+        spent = {"time/seconds": state.seconds, "time/cpu_seconds": state.cpu_seconds}
+        self._write({**evaluation, **spent})
         self._line.update(self._learner.model.num_timesteps, self._note)
 
     def _on_rollout_start(self) -> None:
