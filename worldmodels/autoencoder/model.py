@@ -255,7 +255,10 @@ class FrameAutoencoder(ModelMixin, ConfigMixin):
     def _weights(self, moving: torch.Tensor) -> torch.Tensor:
         """Loss weights (B, 1, H, W), sum 1: still and moving pixels have fixed shares."""
         share, still = self.settings.moving_share, 1 - moving
-        crowd = F.avg_pool2d(moving, PATCH + 1, 1, PATCH // 2, count_include_pad=False)
+        # rows, then columns: a square window at once would cost as much as the whole network
+        reach, side = PATCH // 2, PATCH + 1
+        crowd = F.avg_pool2d(moving, (side, 1), 1, (reach, 0), count_include_pad=False)
+        crowd = F.avg_pool2d(crowd, (1, side), 1, (0, reach), count_include_pad=False)
         small = moving / (self.settings.small_things + crowd)
         return share * small / small.sum().clamp(min=1.0) + (1 - share) * still / still.sum()
 
