@@ -22,6 +22,27 @@ class RobotPlacement:
 
 
 @dataclass(frozen=True)
+class CableSpec:
+    """A thin cable without mass between two bodies: it pulls when taut and is slack otherwise.
+
+    Backend `mujoco` has cables; the others raise ConfigError.
+    """
+
+    name: str
+    bodies: tuple[str, str]
+    """What it ties together, names with their prefixes."""
+    length: float
+    """[m]."""
+    points: tuple[Vec3, Vec3] = ((0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
+    """Where it is tied, in the frame of each body [m]."""
+    time_constant: float = 0.01
+    """In which stretch dies out [s]; at least two physics steps."""
+    radius: float = 0.0015
+    """As drawn [m]."""
+    rgba: tuple[float, float, float, float] = (0.15, 0.15, 0.15, 1.0)
+
+
+@dataclass(frozen=True)
 class Scene:
     """Bodies, robots, cameras and light of one world. SI units, z up."""
 
@@ -34,6 +55,7 @@ class Scene:
     cameras: tuple[CameraSpec, ...] = ()
     contact_excludes: tuple[tuple[str, str], ...] = ()
     """Pairs of bodies that never collide (a drawer and its cabinet)."""
+    cables: tuple[CableSpec, ...] = ()
     timestep: float = 0.005
     """Physics step [s]."""
     gravity: Vec3 = (0.0, 0.0, -9.81)

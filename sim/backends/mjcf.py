@@ -16,7 +16,7 @@ from octoworld.core.errors import ConfigError
 from robots.spec import BodySpec, CameraSpec, GeomSpec, JointSpec, SiteSpec
 
 from ..cameras import look_at_axes
-from ..scene import RobotPlacement, Scene
+from ..scene import CableSpec, RobotPlacement, Scene
 
 HIDDEN_GROUP = 3
 """Geom group of shapes that collide and are not drawn; MuJoCo's viewers hide it by default."""
@@ -127,6 +127,8 @@ def _document(scene: Scene) -> ElementTree.Element:
         _robot(root, elements, robot)
     for camera in scene.cameras:
         _camera(elements, camera, "")
+    for cable in scene.cables:
+        _cable(_section(root, "tendon"), elements, cable)
     return root
 
 
@@ -224,6 +226,21 @@ def _geom(parent: ElementTree.Element, geom: GeomSpec, prefix: str, density: flo
 def _site(body: ElementTree.Element, site: SiteSpec, prefix: str) -> None:
     # group 4 is hidden everywhere: sites are frames, not shapes
     _sub(body, "site", name=prefix + site.name, pos=site.position, quat=site.quat_wxyz, group=4)
+
+
+def _cable(
+    tendons: ElementTree.Element, elements: dict[str, ElementTree.Element], cable: CableSpec
+) -> None:
+    tendon = _sub(
+        tendons, "spatial", name=cable.name, limited="true", range=(0.0, cable.length),
+        solreflimit=(cable.time_constant, 1.0), width=cable.radius, rgba=cable.rgba,
+    )  # fmt: skip
+    for i, (body, point) in enumerate(zip(cable.bodies, cable.points, strict=True)):
+        if body not in elements:
+            known = ", ".join(sorted(filter(None, elements))) or "none"
+            raise ConfigError(f"cable {cable.name!r}: unknown body {body!r}; known: {known}")
+        _sub(elements[body], "site", name=f"{cable.name}_end{i}", pos=point, group=4)
+        _sub(tendon, "site", site=f"{cable.name}_end{i}")
 
 
 def _camera(elements: dict[str, ElementTree.Element], camera: CameraSpec, prefix: str) -> None:

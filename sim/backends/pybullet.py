@@ -74,6 +74,11 @@ class PyBulletWorld(BulletImages):
             raise ConfigError(f"num_worlds {num_worlds}: the pybullet backend has 1..{MAX_CLIENTS}")
         if num_threads not in (None, 1):
             raise ConfigError(f"num_threads {num_threads}: the pybullet backend has one")
+        if scene.cables:
+            raise ConfigError(
+                f"backend 'pybullet' has no cables, which scene {scene.name!r} hangs things by: "
+                "use backend 'mujoco'"
+            )
         self.scene, self.num_worlds, self.gui = scene, num_worlds, gui
         ships = fleet(scene)
         compat = ships is not None and ships.aero.compat != ""

@@ -23,6 +23,11 @@ class SceneNames:
 
     def __init__(self, scene: Scene, fleet: Fleet) -> None:
         self._scene = scene
+        if scene.cables:
+            raise ConfigError(
+                f"backend 'rotorcraft' has no cables, which scene {scene.name!r} hangs things by: "
+                "use backend 'mujoco'"
+            )
         held = anchors(scene)
         bases = {b.name for b in scene.bodies if b.movable_base}
         for name, anchor in held.items():

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from robots.spec import BodySpec, CameraSpec, GeomSpec, RobotSpec, Vec3
 from sim.rotors import AeroConfig
-from sim.scene import RobotPlacement, Scene
+from sim.scene import CableSpec, RobotPlacement, Scene
 
 PHYSICS_HZ = 240
 """Physics steps a second; gym-pybullet-drones' rate."""
@@ -46,6 +46,7 @@ def arena(
     bodies: Sequence[BodySpec] = (),
     geoms: Sequence[GeomSpec] = (),
     cameras: Sequence[CameraSpec] = (OVERVIEW,),
+    cables: Sequence[CableSpec] = (),
     aero: AeroConfig | None = None,
 ) -> Scene:
     """A scene with one drone of the kind `robot` at each of `starts` [m]."""
@@ -59,6 +60,7 @@ def arena(
         bodies=tuple(bodies),
         static_geoms=(*floor(), *geoms),
         cameras=tuple(cameras),
+        cables=tuple(cables),
         timestep=1 / PHYSICS_HZ,
         background_rgb=SKY,
         aero=aero,
