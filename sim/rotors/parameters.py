@@ -70,7 +70,7 @@ class RotorParameters:
             if name == "mass":
                 self.body[rows, :, 0] = value
             elif name == "inertia":
-                full = np.zeros((*np.broadcast_shapes(value.shape, (1, 1, 3))[:-1], 6))
+                full = np.zeros((*np.broadcast_shapes(value.shape[:-1], (1, 1)), 6))
                 full[..., : value.shape[-1]] = value
                 self.body[rows, :, 1:7] = full
                 self.body[rows, :, 7:13] = inverse_symmetric(full)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Any, ClassVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from octoworld.core.config import from_dict
 from octoworld.core.errors import ConfigError
 from octoworld.core.registry import ROBOTS
 from octoworld.core.rng import WorldRng
@@ -15,6 +17,7 @@ from octoworld.core.rotations import matrix_from_quat, quat_from_rotvec
 from robots.control.flight.actions import FlightConfig
 from robots.control.flight.setpoint import Setpoint
 from robots.spec import RobotSpec
+from sim.randomize import Given, Randomizer
 from sim.rotors import AeroConfig
 from sim.scene import Scene
 from sim.world import FlyingWorld, Mask, World
@@ -28,13 +31,19 @@ from .pilot import Pilot
 Range = float | tuple[float, float, float]
 """Bound on both sides of 0, of each axis or of x y z."""
 
+PHYSICS = (
+    "mass_scale", "inertia_scale", "thrust_scale", "torque_scale", "drag_scale",
+    "motor_time_constant",
+)  # fmt: skip
+"""What can be randomised: shares of the robot's own [-], and the lag of its motors [s]."""
+
 
 class FlyingTask(Task):
     """A drones in N worlds; actions are (N, A * K), drone after drone.
 
     Observations of each drone: attitude (9, rotation matrix row by row), velocity in the world (3)
-    [m/s], body rates (3) [rad/s], height (1) [m], its last action (K); privileged: what
-    `goal` returns.
+    [m/s], body rates (3) [rad/s], height (1) [m], its last actions (H * K, the latest
+    first); privileged: what `goal` returns.
     """
 
     robot: ClassVar[str] = "cf2x"
@@ -54,24 +63,46 @@ class FlyingTask(Task):
     """Each velocity of a start is drawn within this, one bound for all axes or x y z [m/s]."""
 
     def __init__(
-        self, num_worlds: int, *, robot: str | None = None, aero: AeroConfig | None = None
+        self,
+        num_worlds: int,
+        *,
+        robot: str | None = None,
+        aero: AeroConfig | Mapping[str, Any] | None = None,
+        randomize: str | Mapping[str, Given] | None = None,
+        num_last_actions: int = 1,
     ) -> None:
         """A task of `num_worlds` worlds.
 
         Args:
             num_worlds: N.
             robot: registered rotorcraft; None is the task's own.
-            aero: air and motors; None is the clean set.
+            aero: air and motors, or fields of AeroConfig; None is the clean set.
+            randomize: what is drawn for each drone at every start, see `sim.randomize`: a preset,
+                or parameter (`PHYSICS`) -> spread. Starts stay those of the same seed without it.
+            num_last_actions: H, of each drone's actions that it observes. With motors that lag, its
+                next motion follows from several; the original shows half a second of them.
+
+        Raises:
+            ConfigError: the robot cannot fly, or an option is written wrong.
+            UnknownNameError: no such robot, preset or parameter.
         """
         super().__init__(num_worlds)
+        if num_last_actions < 1:
+            raise ConfigError(f"num_last_actions: expected at least 1, got {num_last_actions}")
+        self.num_last_actions = num_last_actions
         if robot is not None:
             self.robot = robot  # type: ignore[misc]
-        self.aero = aero
+        self.aero = from_dict(AeroConfig, dict(aero)) if isinstance(aero, Mapping) else aero
         self.spec: RobotSpec = ROBOTS.get(self.robot)()
         if self.spec.rotorcraft is None:
             raise ConfigError(f"robot {self.robot!r} has no motors to fly with; task {self.name!r}")
         self.drones = tuple(p + self.spec.rotorcraft.body for p in drone_names(self.num_drones))
         self.memory["wording"] = np.zeros(num_worlds)
+        self.randomizer: Randomizer | None = None
+        """Its `sampled()` says what physics each world has; None: all have the robot's."""
+        if randomize is not None:
+            self.randomizer = Randomizer(randomize, PHYSICS, num_worlds, self.num_drones)
+            self.memory["physics"] = self.randomizer.values
 
     # -- what a task says ------------------------------------------------------------------------
 
@@ -99,8 +130,8 @@ class FlyingTask(Task):
         return self.num_drones
 
     def bind(self, action_dim: int) -> None:
-        """Make room for the last action."""
-        self.memory["last_action"] = np.zeros((self.num_worlds, action_dim))
+        """Make room for the last actions."""
+        self.memory["last_action"] = np.zeros((self.num_worlds, self.num_last_actions, action_dim))
 
     def drive(self, control: str, config: Any = None) -> Drive:
         """A flight control mode for all drones."""
@@ -110,8 +141,10 @@ class FlyingTask(Task):
         )  # fmt: skip
 
     def note_action(self, actions: NDArray) -> None:
-        """Keep it for the next observation."""
-        self.memory["last_action"][...] = actions
+        """Keep them for the next observation, the latest first."""
+        last = self.memory["last_action"]
+        last[:, 1:] = last[:, :-1]
+        last[:, 0] = actions
 
     def reset(self, world: World, mask: Mask, rng: WorldRng) -> None:
         """Goals, then drones about their starts with tilt and speed, rotors at hover."""
@@ -131,6 +164,24 @@ class FlyingTask(Task):
         mass = next(b.mass for b in self.spec.bodies if b.name == self.spec.rotorcraft.body)
         flying.flight.rotor_speed[mask] = self.spec.rotorcraft.hover_rpm(cast("float", mass))
         self.instruction(rng, mask)
+        if self.randomizer is not None:
+            flying.set_parameters(self._physics(self.randomizer.draw(mask, rng)), mask)
+
+    def _physics(self, drawn: dict[str, NDArray]) -> dict[str, NDArray]:
+        """Drawn values (n, A) as `World.set_parameters` takes them."""
+        assert self.spec.rotorcraft is not None
+        body = next(b for b in self.spec.bodies if b.name == self.spec.rotorcraft.body)
+        nominal = {"mass": np.asarray(body.mass), "inertia": np.asarray(body.inertia)}
+        values = {}
+        for name, value in drawn.items():
+            short = name.removesuffix("_scale")
+            if short == "inertia":
+                values[short] = value[..., None] * nominal[short]
+            elif short == "mass":
+                values[short] = value * nominal[short]
+            else:  # the same for all rotors of a drone
+                values[name] = value if name == "drag_scale" else value[..., None]
+        return values
 
     def observe(self, world: World) -> dict[str, NDArray]:
         """All drones' numbers, drone after drone."""
@@ -142,7 +193,7 @@ class FlyingTask(Task):
         }
 
     def drone_observations(self, world: FlyingWorld) -> tuple[NDArray, NDArray]:
-        """What each drone feels (N, A, 16 + K) and its goal (N, A, G)."""
+        """What each drone feels (N, A, 16 + H * K) and its goal (N, A, G)."""
         flight, count = world.flight, (self.num_worlds, self.num_drones)
         felt = np.concatenate(
             [
@@ -150,11 +201,18 @@ class FlyingTask(Task):
                 flight.velocity,
                 flight.omega_body,
                 flight.position[..., 2:],
-                self.memory["last_action"].reshape(*count, -1),
+                self._last_actions(),
             ],
             axis=-1,
         )
         return felt, self.goal(world)
+
+    def _last_actions(self) -> NDArray:
+        """(N, A, H * K), the latest first."""
+        last = self.memory["last_action"]
+        worlds, count = last.shape[:2]
+        each = last.reshape(worlds, count, self.num_drones, -1).swapaxes(1, 2)
+        return each.reshape(worlds, self.num_drones, -1)
 
     def instruction(self, rng: WorldRng, mask: Mask) -> list[str]:
         """Draw the wordings of the masked worlds."""
