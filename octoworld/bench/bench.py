@@ -30,7 +30,11 @@ class Bench(Protocol):
     """One line."""
 
     def run(self, quick: bool, folder: Path) -> None:
-        """Run what is not stored in `folder` yet; `quick`: small, in under a minute."""
+        """Run what is not stored in `folder` yet; `quick`: small, in under a minute.
+
+        A bench with an attribute `measures_beside`, the name of a program that it can measure in
+        the same run, also takes `beside`: a path of the interpreter that has it, or None.
+        """
 
     def report(self, folder: Path) -> str:
         """The stored results as a table."""
@@ -39,7 +43,7 @@ class Bench(Protocol):
 
 @runtime_checkable
 class FileBench(Protocol):
-    """A bench over files of the user's, which stores nothing: `octoworld bench NAME FILE...`."""
+    """A bench over files of the user's, `octoworld bench NAME FILE...`; `--store` keeps rows."""
 
     name: str
     description: str

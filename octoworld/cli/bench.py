@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from octoworld.core.errors import ConfigError
+from octoworld.core.io import read_json, write_json
 from octoworld.core.registry import BENCHES
 
 
@@ -20,10 +21,18 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--quick", action="store_true", help="a small version, under a minute")
     parser.add_argument("--report", action="store_true", help="run nothing, read stored results")
     parser.add_argument("--json", action="store_true", help="print claims with verdicts as JSON")
+    parser.add_argument("--store", action="store_true", help="keep the rows of compared files")
+    parser.add_argument(
+        "--beside",
+        type=Path,
+        metavar="PYTHON",
+        help="an interpreter with the original that a bench measures in the same run (drones)",
+    )
     parser.add_argument(
         "--folder", type=Path, default=Path("results"), help="of all results (default: results)"
     )
-    options = parser.parse_args(argv)
+    # intermixed: files may come after an option
+    options = parser.parse_intermixed_args(argv)
     if options.list:
         print(describe(options.json))
         return 0
@@ -34,10 +43,15 @@ def main(argv: list[str]) -> int:
         return compare(bench, options)
     if options.files:
         raise ConfigError(f"bench {options.name!r} takes no files, got {options.files[0]}")
+    if options.store:
+        raise ConfigError(f"bench {options.name!r} stores its results anyway: no --store")
+    beside = {} if options.beside is None else {"beside": options.beside}
+    if beside and not hasattr(bench, "measures_beside"):
+        raise ConfigError(f"bench {options.name!r} measures nothing beside: no --beside")
     # a quick run never touches the stored full one
     folder = options.folder / (f"{options.name}-quick" if options.quick else options.name)
     if not options.report:
-        bench.run(options.quick, folder)
+        bench.run(options.quick, folder, **beside)
     if options.json:
         from octoworld.bench import verdicts
 
@@ -48,12 +62,23 @@ def main(argv: list[str]) -> int:
 
 
 def compare(bench: Any, options: argparse.Namespace) -> int:
-    """Run a bench over the files that were named, and print its rows."""
-    if not options.files:
-        raise ConfigError(f"which files? octoworld bench {bench.name} FILE...")
-    if options.report or options.quick:
-        raise ConfigError(f"bench {bench.name!r} stores nothing: no --report, no --quick")
-    rows = bench.compare(options.files)
+    """Run a bench over the files that were named, or read its stored rows, and print them."""
+    if options.quick or options.beside:
+        raise ConfigError(f"bench {bench.name!r} has no --quick and no --beside")
+    stored = options.folder / bench.name / "rows.json"
+    if options.report:
+        if options.files or options.store:
+            raise ConfigError("--report reads what is stored: no files and no --store")
+        rows = read_json(stored)["rows"]
+    else:
+        if not options.files:
+            raise ConfigError(f"which files? octoworld bench {bench.name} FILE...")
+        rows = bench.compare(options.files)
+        if options.store:
+            from octoworld.bench.provenance import code_version, hardware
+
+            stamp = {"commit": code_version(), "hardware": hardware()}
+            write_json(stored, stamp | {"rows": rows})
     print(json.dumps(rows, indent=1) if options.json else bench.table(rows))
     return 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -217,14 +218,16 @@ class FlightLog:
         """Read an npz of that format, ours or the reference's.
 
         Raises:
-            DatasetError: the file is missing, or an array is missing or has another shape.
+            DatasetError: the file is missing or no npz; an array is missing, has another shape or
+                numbers that are not finite; or the time step is not above 0.
         """
         path = Path(path)
         try:
             with np.load(path, allow_pickle=False) as file:
                 found = {key: file[key] for key in file.files}
-        except (OSError, ValueError) as error:
-            raise DatasetError(f"flight log {path} cannot be read: {error}") from None
+        except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
+            # a lone npy is no archive: TypeError
+            raise DatasetError(f"flight log {path} cannot be read as npz: {error}") from None
         _check(path, found)
         names = tuple(str(n) for n in found.get("names", ()))
         log = cls(
@@ -253,9 +256,16 @@ def _check(path: Path, found: Mapping[str, NDArray]) -> None:
         raise DatasetError(
             f"flight log {path} lacks {', '.join(missing)}; expected {', '.join(KEYS)}"
         )
-    state, rpm = found["state"].shape, found["rpm"].shape
-    if len(state) != 3 or state[2] != STATE or rpm != (*state[:2], 4):
+    state, rpm, start = (found[key].shape for key in ("state", "rpm", "init_xyz"))
+    steps, drones = state[:2] if len(state) == 3 else (0, 0)
+    if not steps or state[2] != STATE or rpm != (steps, drones, 4) or start != (drones, 3):
         raise DatasetError(
-            f"flight log {path}: state {state} and rpm {rpm}, expected (T, A, {STATE}) and "
-            "(T, A, 4)"
+            f"flight log {path}: state {state}, rpm {rpm}, init_xyz {start}; expected "
+            f"(T, A, {STATE}), (T, A, 4), (A, 3)"
         )
+    for key in ("state", "rpm", "init_xyz", "dt"):
+        values = found[key]
+        if values.dtype.kind not in "fiu" or not np.isfinite(values).all():
+            raise DatasetError(f"flight log {path}: {key} has numbers that are not finite")
+    if found["dt"].size != 1 or not found["dt"] > 0:
+        raise DatasetError(f"flight log {path}: dt {found['dt']} must be one number above 0")

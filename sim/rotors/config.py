@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -13,6 +14,7 @@ COMPAT_TIMESTEP = 1 / 240
 """Its physics step [s]."""
 BULLET_DAMPING = 0.04
 """Linear and angular damping of a PyBullet body when nobody changes it [1/s] and [1/m], [1/rad]."""
+WIND_KINDS = ("constant", "gusts", "dryden")
 COMPAT_MODES = ("PYB", "PYB_GND", "PYB_DRAG", "PYB_DW", "PYB_GND_DRAG_DW", "DYN")
 
 
@@ -30,6 +32,17 @@ class WindConfig:
     """Correlation time of `gusts` [s]."""
     length: tuple[float, float, float] = (20.0, 20.0, 5.0)
     """Scale lengths of `dryden`: along, across, vertical [m]."""
+
+    def __post_init__(self) -> None:
+        if self.kind not in WIND_KINDS:
+            raise ConfigError(
+                f"wind kind {self.kind!r} is unknown. Known: {', '.join(WIND_KINDS)}."
+            )
+        if min(self.strength) < 0 or not (self.time_constant > 0 and min(self.length) > 0):
+            raise ConfigError(
+                f"wind strength {self.strength} must not be below 0, time_constant "
+                f"{self.time_constant} and length {self.length} must be above 0"
+            )
 
 
 @dataclass(frozen=True)
@@ -51,6 +64,18 @@ class BatteryConfig:
     efficiency: float = 0.4
     """Shaft power over electric power [-]."""
 
+    def __post_init__(self) -> None:
+        if not (self.capacity > 0 and self.resistance >= 0 and 0 < self.efficiency <= 1):
+            raise ConfigError(
+                f"battery capacity {self.capacity} must be above 0, resistance {self.resistance} "
+                f"not below 0, efficiency {self.efficiency} above 0 and at most 1"
+            )
+        if not 0 < self.empty_voltage <= self.full_voltage:
+            raise ConfigError(
+                f"battery empty_voltage {self.empty_voltage} must be above 0 and at most "
+                f"full_voltage {self.full_voltage}"
+            )
+
 
 @dataclass(frozen=True)
 class ContactConfig:
@@ -60,6 +85,13 @@ class ContactConfig:
     """In which penetration dies out [s]; at least 2.4 physics steps are taken."""
     friction: float = 0.5
     """Coulomb coefficient [-]."""
+
+    def __post_init__(self) -> None:
+        if not (self.time_constant > 0 and self.friction >= 0):
+            raise ConfigError(
+                f"contact time_constant {self.time_constant} must be above 0, friction "
+                f"{self.friction} not below 0"
+            )
 
 
 @dataclass(frozen=True)
@@ -97,10 +129,10 @@ class AeroConfig:
             raise ConfigError(f"aero integrator {self.integrator!r}: expected euler or rk4")
         if self.compat and self.integrator != "euler":
             raise ConfigError("aero compat reproduces an Euler step; integrator must be 'euler'")
-        if self.latency < 0 or self.downwash_cap < 0:
+        if not (0 <= self.latency < math.inf and self.downwash_cap >= 0):
             raise ConfigError(
-                f"aero latency {self.latency} and downwash_cap {self.downwash_cap} "
-                "must not be below 0"
+                f"aero latency {self.latency} must be finite, and neither it nor downwash_cap "
+                f"{self.downwash_cap} below 0"
             )
 
 

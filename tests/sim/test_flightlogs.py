@@ -1,86 +1,114 @@
-"""Flight logs of gym-pybullet-drones: reproduced by two engines, read with care, printed."""
+"""Flight logs of gym-pybullet-drones: reproduced by every engine, read with care, printed, kept."""
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from octoworld.bench.flightlogs import attitude_error, position_error, read_log
 from octoworld.cli import bench
-from octoworld.core.errors import ConfigError, DatasetError
-from octoworld.recipes.drone_benches import CASES, DroneBench, fly
+from octoworld.core.errors import ConfigError, DatasetError, UnknownNameError
+from octoworld.recipes.drone_physics import angle_between, installed
+from octoworld.recipes.flightlog_bench import FlightLogBench, read
 
 LOGS = sorted((Path(__file__).parent / "data").glob("*.npz"))
+ENGINES = installed(("rotorcraft", "mujoco", "pybullet"))
 
 
-@pytest.mark.parametrize("path", LOGS, ids=lambda p: p.stem)
-@pytest.mark.parametrize("backend", ["rotorcraft", "mujoco"])
-def test_compat_reproduces_the_log(path, backend):
-    log = read_log(path)
-    position, quat = fly(log, backend)
-    assert position_error(log, position) <= 1e-6
-    assert attitude_error(log, quat) <= 1e-4
+def test_compat_reproduces_every_log_in_every_engine():
+    rows = FlightLogBench().compare(LOGS)
+    assert {(r["log"], r["backend"]) for r in rows} == {(p.name, e) for p in LOGS for e in ENGINES}
+    for row in rows:
+        assert row["position_error_m"] <= 1e-6 and row["attitude_error_deg"] <= 1e-4, row
+        assert row["reproduced"] and len(row["sha256"]) == 64
 
 
 def test_there_are_logs_and_they_move():
     assert {p.stem for p in LOGS} >= {"hover", "dw_pair", "gnd_descend"}
-    log = read_log(LOGS[0].parent / "dw_pair.npz")
+    log = read(LOGS[0].parent / "dw_pair.npz")
     assert log.rpm.shape[1:] == (2, 4) and log.physics == "PYB_DW"
     assert np.ptp(log.position[:, :, 2]) > 0.1
 
 
-def test_errors_are_distances_and_angles():
-    log = read_log(LOGS[0].parent / "hover.npz")
-    assert position_error(log, log.position + np.array([3e-3, 4e-3, 0])) == pytest.approx(5e-3)
+def test_errors_are_distances_and_angles(monkeypatch):
+    path = LOGS[0].parent / "hover.npz"
+    log = read(path)
     half = np.radians(1e-5) / 2
     turned = np.tile([np.cos(half), 0, np.sin(half), 0], (*log.rpm.shape[:2], 1))
-    assert attitude_error(log, turned) == pytest.approx(1e-5, rel=1e-6)
-    assert attitude_error(log, -log.quat_wxyz) == 0
+    assert angle_between(log.quat, turned).max() == pytest.approx(1e-5, rel=1e-6)
+    assert angle_between(log.quat, -log.quat).max() == 0
+    moved = log.position + np.array([3e-3, 4e-3, 0])
+    monkeypatch.setattr(
+        "octoworld.recipes.flightlog_bench.fly", lambda log, backend: (moved, turned)
+    )
+    row = FlightLogBench().compare([path])[0]
+    assert row["position_error_m"] == pytest.approx(5e-3) and not row["reproduced"]
 
 
-def test_the_command_prints_rows(capsys):
-    path = LOGS[0].parent / "dw_pair.npz"
-    assert bench.main(["flightlogs", str(path), "--json"]) == 0
-    rows = {r["backend"]: r for r in json.loads(capsys.readouterr().out)}
-    for name in ("rotorcraft", "mujoco"):
-        assert rows[name]["log"] == "dw_pair.npz" and rows[name]["reproduced"]
-        assert rows[name]["position_error_m"] < 1e-6
-    assert bench.main(["flightlogs", str(path)]) == 0
-    assert "| dw_pair.npz | PYB_DW | rotorcraft |" in capsys.readouterr().out
+def test_the_command_prints_keeps_and_reports_rows(capsys, tmp_path):
+    path, folder = str(LOGS[0].parent / "dw_pair.npz"), ["--folder", str(tmp_path)]
+    assert bench.main(["flightlogs", path, "--json", *folder]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert not list(tmp_path.iterdir())
+    for row in rows:
+        assert row["log"] == "dw_pair.npz" and row["position_error_m"] < 1e-6
+    assert bench.main(["flightlogs", path, "--store", *folder]) == 0
+    table = capsys.readouterr().out
+    assert "| dw_pair.npz | PYB_DW | rotorcraft |" in table
+    stored = json.loads((tmp_path / "flightlogs" / "rows.json").read_text())
+    assert stored["commit"] and stored["hardware"]["numpy"] and stored["rows"] == rows
+    assert bench.main(["flightlogs", "--report", *folder]) == 0
+    assert capsys.readouterr().out == table
+    assert bench.main(["flightlogs", "--report", "--json", *folder]) == 0
+    assert json.loads(capsys.readouterr().out) == rows
+
+
+def test_wrong_options_are_named(tmp_path):
+    for argv, message in (
+        (["flightlogs"], "which files"),
+        (["flightlogs", "--quick", "a.npz"], "has no --quick"),
+        (["flightlogs", "--report", "a.npz"], "no files"),
+        (["drones", "a.npz"], "takes no files"),
+        (["drones", "--store"], "no --store"),
+        (["throughput", "--beside", "python"], "measures nothing beside"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            bench.main([*argv, "--folder", str(tmp_path)])
 
 
 def test_bad_files_are_named(tmp_path):
-    with pytest.raises(ConfigError, match="which files"):
-        bench.main(["flightlogs"])
-    with pytest.raises(ConfigError, match="takes no files"):
-        bench.main(["drones", "a.npz"])
-    with pytest.raises(DatasetError, match="does not exist"):
-        read_log(tmp_path / "none.npz")
-    broken = tmp_path / "broken.npz"
-    broken.write_bytes(b"PK\x03\x04 no archive")
-    with pytest.raises(DatasetError, match="is not a flight log"):
-        read_log(broken)
+    with pytest.raises(DatasetError, match=r"none\.npz cannot be read as npz"):
+        read(tmp_path / "none.npz")
+    for name, content in (
+        ("zip.npz", b"PK\x03\x04 no archive"),
+        ("empty.npz", b""),
+        ("t.txt", b"?"),
+    ):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(DatasetError, match="cannot be read as npz"):
+            read(tmp_path / name)
+    np.save(tmp_path / "lone.npy", np.zeros(3))
+    with pytest.raises(DatasetError, match="cannot be read as npz"):
+        read(tmp_path / "lone.npy")
     with np.load(LOGS[0]) as good:
-        arrays = {name: good[name] for name in good.files}
-    np.savez(tmp_path / "short.npz", **(arrays | {"state": arrays["state"][:-1]}))
-    with pytest.raises(DatasetError, match=r"expected \(T, A, 4\), \(T, A, 20\), \(A, 3\)"):
-        read_log(tmp_path / "short.npz")
+        arrays: dict[str, Any] = {name: good[name] for name in good.files}
+    broken = arrays["rpm"].copy()
+    broken[3, 0, 1] = np.nan
+    for change, error, message in (
+        ({"state": arrays["state"][:-1]}, DatasetError, r"expected \(T, A, 20\), \(T, A, 4\)"),
+        ({"init_xyz": np.zeros((7, 3))}, DatasetError, r"init_xyz \(7, 3\)"),
+        ({"rpm": broken}, DatasetError, "rpm has numbers that are not finite"),
+        ({"dt": np.float64(0)}, DatasetError, "dt 0.0 must be one number above 0"),
+        ({"physics": "PYB_X"}, ConfigError, "compat 'PYB_X' is unknown. Known: PYB, "),
+        ({"physics": ""}, DatasetError, "names no physics mode"),
+        ({"model": "cf9"}, UnknownNameError, "cf9"),
+    ):
+        changed: dict[str, Any] = arrays | change
+        np.savez(tmp_path / "bad.npz", **changed)
+        with pytest.raises(error, match=message):
+            read(tmp_path / "bad.npz")
     del arrays["dt"]
     np.savez(tmp_path / "less.npz", **arrays)
     with pytest.raises(DatasetError, match="lacks dt"):
-        read_log(tmp_path / "less.npz")
-
-
-def test_the_drone_bench_stores_rows_and_claims(tmp_path, monkeypatch):
-    from octoworld.recipes import drone_benches
-
-    monkeypatch.setattr(drone_benches, "measure", lambda case, is_reset, n, s: [case.target] * n)
-    DroneBench().run(True, tmp_path)
-    claims = json.loads((tmp_path / "claims.json").read_text())
-    assert [c["name"] for c in claims] == list(CASES)
-    text = DroneBench().report(tmp_path)
-    assert "| fifty-air | 1,500 | 1,500 | 14.3 |" in text
-    monkeypatch.undo()
-    rates = drone_benches.measure(CASES["one"], False, 2, 0.001)
-    assert len(rates) == 2 and min(rates) > 0
+        read(tmp_path / "less.npz")
