@@ -1,4 +1,4 @@
-"""The bench of cameras: its errors are small where the picture is right, and it sees a wrong one."""
+"""The bench of cameras: true pictures have small errors, and a wrong one is found."""
 
 from __future__ import annotations
 
