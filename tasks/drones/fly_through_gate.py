@@ -70,6 +70,10 @@ class CourseTask(PointTask):
         index = np.minimum(self.memory["passed"] + ahead, self.num_gates - 1).astype(int)
         return self.memory["gates"][np.arange(self.num_worlds), index]
 
+    def known_gate(self, ahead: int = 0) -> NDArray:
+        """`next_gate` as the drone knows it, (N, 7)."""
+        return self.next_gate(ahead)
+
     def crashed(self, world: FlyingWorld) -> NDArray[np.bool_]:
         """(N,) drones that touch the floor, a gate or an obstacle."""
         body = self.drones[0]
@@ -84,7 +88,7 @@ class CourseTask(PointTask):
         position = world.flight.position[:, 0]
         parts = [self.memory["passed"][:, None] / self.num_gates]
         for k in (0, 1):
-            pose = self.next_gate(k)
+            pose = self.known_gate(k)
             ahead = from_gate(np.array((1.0, 0.0, 0.0)), pose) - pose[:, :3]
             parts += [in_gate(position, pose), ahead]
         return np.concatenate(parts, axis=-1)[:, None]

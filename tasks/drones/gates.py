@@ -16,13 +16,21 @@ OPENING, OUTER = 0.2, 0.36
 """Half edges of the opening and of the frame [m]."""
 THICK = 0.01
 """Half of a frame's depth [m]."""
+STAND, STAND_HEIGHT = 0.05, 1.0
+"""Half the width of the post that a gate stands on, and its length; what is too long for the
+gate's height is in the ground [m]."""
+WOOD = (0.70, 0.58, 0.45, 1.0)
 
 
-def gate(name: str, position: Vec3 = (0.0, 0.0, 1.0), rgb: Vec3 = (0.95, 0.45, 0.1)) -> BodySpec:
-    """A square frame of four bars whose pose is set per world."""
+def gate(
+    name: str, position: Vec3 = (0.0, 0.0, 1.0), rgb: Vec3 = (0.95, 0.45, 0.1), stands: bool = False
+) -> BodySpec:
+    """A square frame of four bars whose pose is set per world, on a post if it `stands`."""
     half = (OUTER - OPENING) / 2
     middle = OPENING + half
     rgba = (*rgb, 1.0)
+    below = (0.0, 0.0, -OUTER - STAND_HEIGHT / 2)
+    post = GeomSpec(f"{name}_post", "box", (STAND, STAND, STAND_HEIGHT / 2), below, rgba=WOOD)
     return BodySpec(
         name,
         position=position,
@@ -32,6 +40,7 @@ def gate(name: str, position: Vec3 = (0.0, 0.0, 1.0), rgb: Vec3 = (0.95, 0.45, 0
             GeomSpec(f"{name}_bottom", "box", (THICK, OUTER, half), (0, 0, -middle), rgba=rgba),
             GeomSpec(f"{name}_left", "box", (THICK, half, OPENING), (0, middle, 0), rgba=rgba),
             GeomSpec(f"{name}_right", "box", (THICK, half, OPENING), (0, -middle, 0), rgba=rgba),
+            *((post,) if stands else ()),
         ),
     )
 

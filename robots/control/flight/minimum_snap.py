@@ -1,4 +1,4 @@
-"""Minimum-snap polynomials through waypoints, solved in closed form; from rest to rest.
+"""Minimum-snap polynomials through waypoints, solved in closed form; they end at rest.
 
 Mellinger & Kumar 2011 minimise the integral of squared snap; in the unconstrained form of Richter,
 Bry & Roy 2013 the unknowns are the derivatives at the waypoints, and one linear system gives them.
@@ -87,11 +87,14 @@ class Polynomial(Trajectory):
         return values[0], values[1], values[2], values[3]
 
 
-def snap(waypoints: NDArray, durations: NDArray) -> tuple[NDArray, NDArray]:
+def snap(
+    waypoints: NDArray, durations: NDArray, start: NDArray | None = None
+) -> tuple[NDArray, NDArray]:
     """Coefficients (..., S, 8, 3) and cost (...,), the integral of |snap|^2 [m^2/s^7].
 
     `waypoints` (..., S + 1, 3) [m], `durations` (..., S) [s]. The unknowns are velocity,
-    acceleration and jerk at the inner waypoints; they are 0 at both ends.
+    acceleration and jerk at the inner waypoints; they are 0 at the end, and at the beginning 0 or
+    `start` (..., 3, 3) [m/s, m/s^2, m/s^3].
     """
     segments = durations.shape[-1]
     batch = np.broadcast_shapes(waypoints.shape[:-2], durations.shape[:-1])
@@ -107,6 +110,8 @@ def snap(waypoints: NDArray, durations: NDArray) -> tuple[NDArray, NDArray]:
         cost[..., at, at] += part / durations[..., s, None, None] ** 7
     values = np.zeros((*batch, size, 3))
     values[..., ::LEVELS, :] = waypoints
+    if start is not None:
+        values[..., 1:LEVELS, :] = start
     free = [LEVELS * w + d for w in range(1, segments) for d in range(1, LEVELS)]
     if free:
         fixed = [i for i in range(size) if i not in free]
@@ -147,6 +152,7 @@ def minimum_snap(
     acceleration: float = 2.0,
     optimize: bool = False,
     heading: float | NDArray | str = 0.0,
+    start: NDArray | None = None,
 ) -> Polynomial:
     """Polynomials of least snap through `waypoints` (..., S + 1, 3) [m].
 
@@ -157,6 +163,7 @@ def minimum_snap(
         acceleration: of the allocation [m/s^2].
         optimize: shift time between segments, the sum kept, to the least snap (one trajectory).
         heading: yaw [rad], or "forward".
+        start: velocity, acceleration and jerk at the first waypoint, (..., 3, 3); None is rest.
     """
     points = np.asarray(waypoints, float)
     if points.ndim < 2 or points.shape[-1] != 3 or points.shape[-2] < 2:
@@ -170,8 +177,10 @@ def minimum_snap(
             f"durations {times.tolist()}: expected {points.shape[-2] - 1} numbers above 0 s"
         )
     if optimize:
+        if start is not None:
+            raise ConfigError("optimize shifts times of trajectories from rest: leave start out")
         times = _least_snap(points, times)
-    coefficients, _ = snap(points, times)
+    coefficients, _ = snap(points, times, start)
     times = np.broadcast_to(times, coefficients.shape[:-2])
     return Polynomial(times, coefficients, heading)
 

@@ -1,5 +1,7 @@
 """PayloadTransport: the load is judged, the cable bears, the swing is damped."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode
@@ -10,9 +12,9 @@ from tasks.drones.pilot import Pilot
 from tasks.env import task_env
 
 
-def carried(pilot_of, count: int = 6):
+def carried(pilot_of, count: int = 6) -> tuple[Any, np.ndarray]:
     """The environment after an episode, and the loads' speeds (T, N)."""
-    env = task_env(
+    env: Any = task_env(
         "PayloadTransport", count, num_threads=1, autoreset_mode=AutoresetMode.DISABLED
     )  # fmt: skip
     env.reset(seed=list(range(30, 30 + count)))
@@ -25,7 +27,7 @@ def carried(pilot_of, count: int = 6):
 
 
 def test_starts_hang_taut_from_a_tilted_cable():
-    env = task_env("PayloadTransport", 12, num_threads=1)
+    env: Any = task_env("PayloadTransport", 12, num_threads=1)
     obs, _ = env.reset(seed=0)
     way = env.world.flight.position[:, 0] - env.world.pose("load")[:, :3]
     assert np.allclose(np.linalg.norm(way, axis=-1), CABLE, atol=1e-9)
