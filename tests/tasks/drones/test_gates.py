@@ -1,5 +1,7 @@
 """Gates: what counts as passing, in closed form; the race's levels; plans keep clear."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode
@@ -87,7 +89,7 @@ def test_a_plan_does_not_depend_on_what_is_planned_beside_it():
 
 
 def test_what_was_moved_is_known_once_it_was_in_sight():
-    env = task_env("GateRace", 2, num_threads=1, task_options={"level": 2})
+    env: Any = task_env("GateRace", 2, num_threads=1, task_options={"level": 2})
     env.reset(seed=0)
     task = env.task
     assert isinstance(task, GateRace)
