@@ -104,6 +104,7 @@ BENCHES: Registry = Registry(
     (
         "octoworld.recipes.benches",
         "octoworld.recipes.drone_benches",
+        "octoworld.recipes.flying_bench",
         "octoworld.recipes.camera_bench",
     ),
 )
