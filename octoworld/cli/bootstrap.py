@@ -24,8 +24,8 @@ BROWSER_STAMP = VENV / "octoworld-browser"
 KERNEL_STAMP = VENV / "octoworld-kernels"
 KERNELS = (
     "sim/rotors/compiled",
+    "sim/rotors/constants.py",
     "sim/rotors/layout.py",
-    "sim/backends/pybullet_kernel.py",
     "robots/control/flight",
 )
 """What numba compiles, with what is compiled into it."""

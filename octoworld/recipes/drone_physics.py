@@ -176,8 +176,8 @@ def count_broken(aero: AeroConfig, states: int, seed: int = 0) -> int:
     return broken
 
 
-def _finite_step(world: Any, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """(N,) whether the state after one step from a random one is finite, before any mending."""
+def scatter(world: Any, rng: np.random.Generator) -> None:
+    """Put the drones of all worlds into random states; see `count_broken`."""
     flight, worlds = world.flight, world.num_worlds
     shape = flight.position.shape
     flight.position[...] = rng.uniform([-0.6, -0.6, 0.0], [0.6, 0.6, 0.8], shape)
@@ -186,10 +186,15 @@ def _finite_step(world: Any, rng: np.random.Generator) -> NDArray[np.bool_]:
     flight.velocity[...] = rng.normal(0, 3.0, shape)
     flight.omega_body[...] = rng.normal(0, 10.0, shape)
     flight.rotor_speed[...] = rng.uniform(0, 2e4, flight.rotor_speed.shape)
-    control = rng.uniform(0, 2e4, (worlds, len(world.control_names)))
-    world.step(control, 1)
+
+
+def _finite_step(world: Any, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """(N,) whether the state after one step from a random one is finite."""
+    scatter(world, rng)
+    world.step(rng.uniform(0, 2e4, (world.num_worlds, len(world.control_names))), 1)
     # a world that left the finite range has been put back to its start, and says so
-    numbers = np.concatenate([flight.position, flight.quat, flight.velocity, flight.omega_body], -1)
+    f = world.flight
+    numbers = np.concatenate([f.position, f.quat, f.velocity, f.omega_body], axis=-1)
     return np.isfinite(numbers).all(axis=(1, 2)) & ~world.diverged
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from octoworld.core.errors import ConfigError
 from octoworld.core.rotations import matrix_from_quat
 
-from ..rotors.config import BULLET_DAMPING
+from ..rotors.constants import BULLET_DAMPING
 from ..rotors.flight import Flight
 from ..rotors.layout import OMEGA, PREVIOUS, QUAT, VELOCITY
 from . import pybullet_engine as pybullet
@@ -46,7 +46,7 @@ class BulletFlight:
 
     def sync(self, ids: NDArray) -> None:
         """Motion of the worlds `ids` from Bullet's rows into the drones' state."""
-        from .pybullet_kernel import fill_state
+        from ..rotors.compiled import fill_state
 
         fill_state(self._world._motion, self._rows, ids, self.flight.state)
 
@@ -76,7 +76,7 @@ class BulletFlight:
 
     def act(self, ids: NDArray) -> None:
         """Give Bullet the forces of the next physics step."""
-        from .pybullet_kernel import applied
+        from ..rotors.compiled import world_wrench
 
         flight = self.flight
         for root in self._moving:
@@ -84,7 +84,7 @@ class BulletFlight:
         wrench = flight.wrench(self._command, self._mask(ids))
         # Bullet damps by itself, so what Flight adds for engines that do not is taken out
         damping = BULLET_DAMPING if self._mode else 0.0
-        applied(flight.state, wrench, flight.parameters.body, ids, damping, self._applied)
+        world_wrench(flight.state, wrench, flight.parameters.body, ids, damping, self._applied)
         for n in ids.tolist():
             client, rows = self._world.clients[n], self._applied[n].tolist()
             points = flight.state[n, :, :3].tolist()

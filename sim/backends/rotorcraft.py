@@ -352,7 +352,8 @@ class RotorcraftWorld:
         self.set_state(snapshot.state)
 
     def close(self) -> None:
-        """Free the OpenGL contexts; the next `render` makes new ones."""
+        """End threads and free OpenGL contexts; the next `step` and `render` make new ones."""
+        self._air.close()
         if self._pictures is not None:
             self._pictures.close()
 

@@ -12,8 +12,6 @@ COMPAT_GRAVITY = (0.0, 0.0, -9.8)
 """Gravity of gym-pybullet-drones [m/s^2]."""
 COMPAT_TIMESTEP = 1 / 240
 """Its physics step [s]."""
-BULLET_DAMPING = 0.04
-"""Linear and angular damping of a PyBullet body when nobody changes it [1/s] and [1/m], [1/rad]."""
 WIND_KINDS = ("constant", "gusts", "dryden")
 COMPAT_MODES = ("PYB", "PYB_GND", "PYB_DRAG", "PYB_DW", "PYB_GND_DRAG_DW", "DYN")
 

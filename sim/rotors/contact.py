@@ -24,11 +24,10 @@ from typing import Any
 from array_api_compat import array_namespace
 
 from .algebra import cross, rotate, unrotate
+from .constants import PROJECTIONS, RIM
 from .layout import BOX, CAPSULE, CYLINDER, PLANE, SPHERE
 
 __all__ = ["contact_wrench", "height_below", "touching"]
-PROJECTIONS = 4
-RIM = 0.7071067811865476
 CORNERS = ((RIM, RIM), (-RIM, RIM), (RIM, -RIM), (-RIM, -RIM))
 
 

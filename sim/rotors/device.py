@@ -139,6 +139,9 @@ class DeviceFlight:
         whole = self.state[..., :PREVIOUS].abs().sum(dim=(1, 2))
         bad |= as_numpy(~(whole < 1e12))
 
+    def close(self) -> None:
+        """Nothing: torch frees what is no longer held."""
+
     def touching(self) -> Any:
         """(N, A, O + A): which drone touches which obstacle, and which other drone."""
         turn = matrix_from_quat(self.state[..., QUAT:VELOCITY])

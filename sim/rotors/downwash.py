@@ -6,8 +6,7 @@ from typing import Any
 
 from array_api_compat import array_namespace
 
-REACH = 10.0
-"""Horizontal distance beyond which a wake is not felt [m] (gym-pybullet-drones)."""
+from .constants import REACH
 
 
 def compat_downwash(position: Any, downwash: Any, radius: Any) -> Any:

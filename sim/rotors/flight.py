@@ -118,6 +118,12 @@ class Flight:
             self._executor = ThreadPoolExecutor(self.num_threads, "rotorcraft")
         return self._executor
 
+    def close(self) -> None:
+        """End the threads; the next step makes new ones."""
+        if self._executor is not None:
+            self._executor.shutdown()
+            self._executor = None
+
     # -- time ------------------------------------------------------------------------------------
 
     def reset(self, mask: NDArray[np.bool_] | None) -> None:
@@ -259,7 +265,7 @@ class Flight:
     # -- parameters and whole state --------------------------------------------------------------
 
     def set_parameters(self, mask: NDArray[np.bool_] | None, values: Mapping[str, Any]) -> None:
-        """Per-world parameters; see `World.set_parameters` of the rotorcraft backend."""
+        """Per-world parameters; see `FlyingWorld.set_parameters`."""
         self._own_parameters()
         rows = np.flatnonzero(self.all_worlds if mask is None else mask)
         self.parameters.assign(rows, values, self.fleet.parameters)

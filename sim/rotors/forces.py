@@ -5,13 +5,11 @@ Pure functions of numpy or torch arrays shaped (N, A, ...): N worlds, A drones, 
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from array_api_compat import array_namespace
 
-RPM_TO_RAD = 2 * math.pi / 60
-"""[rad/s per rpm]."""
+from .constants import RPM_TO_RAD
 
 
 def rotor_thrust(rpm: Any, thrust: Any) -> Any:
@@ -26,18 +24,6 @@ def rotor_thrust(rpm: Any, thrust: Any) -> Any:
 def rotor_torque(rpm: Any, torque: Any, spin: Any) -> Any:
     """Reaction torque about body +z, (..., M) [N m]; `spin` (..., M) is its sign."""
     return spin * (torque[..., 0] + torque[..., 1] * rpm) * rpm
-
-
-def body_wrench(force: Any, reaction: Any, position: Any) -> tuple[Any, Any]:
-    """Total thrust (...,) [N] and body torque (..., 3) [N m] of rotors at `position` (..., M, 3).
-
-    Each thrust acts along +z at its hub: torque (y f, -x f) and the sum of the reactions.
-    """
-    xp = array_namespace(force)
-    roll = xp.sum(position[..., 1] * force, axis=-1)
-    pitch = -xp.sum(position[..., 0] * force, axis=-1)
-    yaw = xp.sum(reaction, axis=-1)
-    return xp.sum(force, axis=-1), xp.stack([roll, pitch, yaw], axis=-1)
 
 
 def speed_sum(rpm: Any) -> Any:

@@ -11,9 +11,9 @@ from .config import AeroConfig
 POSITION, QUAT, VELOCITY, OMEGA, PREVIOUS, USED, ROTORS = 0, 3, 7, 10, 13, 17, 18
 
 # reals of a scene
-DT, GX, GY, GZ, CONTACT_TIME, FRICTION, CAP, WIND = range(8)
-CAPACITY, FULL_VOLTAGE, EMPTY_VOLTAGE, RESISTANCE, EFFICIENCY = range(8, 13)
-REALS = 13
+DT, GX, GY, GZ, CONTACT_TIME, FRICTION, CAP = range(7)
+CAPACITY, FULL_VOLTAGE, EMPTY_VOLTAGE, RESISTANCE, EFFICIENCY = range(7, 12)
+REALS = 12
 
 # switches of a scene
 MODE, GROUND, DRAG, DOWNWASH, MOTORS, HAS_BATTERY, RK4, GYRO, CONTACTS = range(9)
@@ -30,7 +30,7 @@ def reals(aero: AeroConfig, dt: float, gravity: tuple[float, float, float]) -> N
     values = np.zeros(REALS)
     # shorter than 2.4 steps, an explicit spring-damper would ring
     contact_time = max(aero.contact.time_constant, 2.4 * dt)
-    values[:CAPACITY] = dt, *gravity, contact_time, aero.contact.friction, aero.downwash_cap, 0.0
+    values[:CAPACITY] = dt, *gravity, contact_time, aero.contact.friction, aero.downwash_cap
     if aero.battery is not None:
         b = aero.battery
         values[CAPACITY:] = (

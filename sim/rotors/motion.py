@@ -14,7 +14,8 @@ from array_api_compat import array_namespace
 from octoworld.core.rotations import matrix_from_quat, quat_from_rotvec, quat_multiply
 
 from .algebra import cross, rotate, times, unrotate
-from .config import BULLET_DAMPING, AeroConfig
+from .config import AeroConfig
+from .constants import BULLET_DAMPING
 from .contact import contact_wrench, height_below
 from .downwash import clean_downwash, compat_downwash
 from .forces import (
@@ -28,6 +29,7 @@ from .forces import (
 )
 from .layout import (
     CONTACT_TIME,
+    CONTACTS,
     OMEGA,
     POSITION,
     PREVIOUS,
@@ -234,7 +236,7 @@ def reference_step(flight: Any, command: Any, substeps: int = 1) -> Any:
     """
     physics = Physics(
         flight.aero, flight.dt, tuple(flight.real[1:4]), flight.shape,
-        bool(flight.switch[-1]),
+        bool(flight.switch[CONTACTS]),
     )  # fmt: skip
     state = np.asarray(flight.state, np.float64)
     for _ in range(substeps):

@@ -7,7 +7,7 @@ from typing import Any
 from array_api_compat import array_namespace
 
 from .config import BatteryConfig
-from .forces import RPM_TO_RAD
+from .constants import RPM_TO_RAD
 
 
 def motor_step(rpm: Any, command: Any, rates: Any, dt: float) -> Any:

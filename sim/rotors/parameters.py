@@ -60,12 +60,15 @@ class RotorParameters:
         return RotorParameters(body, np.repeat(self.rotor, num_worlds // len(self.rotor), axis=0))
 
     def assign(self, rows: Any, values: Mapping[str, Any], nominal: RotorParameters) -> None:
-        """Write parameters of the worlds `rows` (indices); see `World.set_parameters`."""
+        """Write parameters of the worlds `rows` (indices); see `FlyingWorld.set_parameters`."""
         for name, value in values.items():
             value = np.asarray(value, float)
             if not np.isfinite(value).all():
                 raise ConfigError(f"set_parameters({name}): values must be finite")
-            if name in ("mass", "inertia", "motor_time_constant") and (value < 0).any():
+            principal = value[..., :3] if name == "inertia" else value  # products may be negative
+            if name in ("mass", "inertia") and not (principal > 0).all():
+                raise ConfigError(f"set_parameters({name}): values must be above 0")
+            if name == "motor_time_constant" and (value < 0).any():
                 raise ConfigError(f"set_parameters({name}): values must not be below 0")
             if name == "mass":
                 self.body[rows, :, 0] = value

@@ -10,7 +10,7 @@ FIRST_STEP = """
 import time
 import numpy as np
 from octoworld.core.registry import BACKENDS
-from octoworld.recipes.drone_benches import grid
+from octoworld.recipes.drone_speed import grid
 
 world = BACKENDS.get("rotorcraft")(grid(2, "PYB_GND_DRAG_DW"), 4)
 began = time.process_time()

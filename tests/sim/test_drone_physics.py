@@ -8,6 +8,7 @@ import pytest
 from octoworld.core.errors import ConfigError
 from octoworld.recipes import drone_physics as physics
 from sim.rotors import BatteryConfig, ContactConfig, WindConfig, clean, compat
+from sim.rotors.motion import reference_step
 
 ENGINES = physics.installed(("rotorcraft", "mujoco", "pybullet"))
 
@@ -44,6 +45,15 @@ def test_order_of_convergence_to_closed_forms(integrator, order):
 )
 def test_a_hundred_thousand_random_states_stay_finite(aero):
     assert physics.count_broken(aero, 100_000) == 0
+
+
+@pytest.mark.parametrize("aero", [clean(), compat("PYB_GND_DRAG_DW")], ids=["clean", "compat"])
+def test_the_array_functions_stay_finite_too(aero):
+    places = [(0.5 * i, 0.0, 1.0) for i in range(10)]
+    scene = physics.scene_of(places, aero=aero, static=physics.OBSTACLES)
+    with physics.opened(scene, 500) as world:
+        physics.scatter(world, np.random.default_rng(1))
+        assert np.isfinite(reference_step(world._air, np.full((500, 10, 4), 1e4))).all()
 
 
 def test_states_that_break_are_seen():

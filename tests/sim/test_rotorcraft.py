@@ -295,6 +295,11 @@ def test_motors_lag_and_battery_bounds_the_speed(make):
     assert 0 < weak.flight.charge_used[0, 0] < 1
 
 
+def matrix(six):
+    """Symmetric matrices (..., 3, 3) of xx yy zz xy xz yz."""
+    return six[..., [[0, 3, 4], [3, 1, 5], [4, 5, 2]]]
+
+
 def test_parameters_per_world_change_the_flight(make):
     world = make(drones(aero=quiet()), 3)
     world.set_parameters({"mass": 2 * 0.027}, np.array([False, True, False]))
@@ -307,12 +312,31 @@ def test_parameters_per_world_change_the_flight(make):
     assert world._air.parameters.mass[1, 0] == pytest.approx(0.054)
     with pytest.raises(ConfigError, match=r"unknown parameter 'colour'. Known: drag_scale"):
         world.set_parameters({"colour": 1})
-    with pytest.raises(ConfigError, match=r"set_parameters\(mass\): values must not be below 0"):
-        world.set_parameters({"mass": -1.0})
+    for name, value in (("mass", -1.0), ("mass", 0.0), ("inertia", [1e-5, 0.0, 1e-5])):
+        with pytest.raises(ConfigError, match=rf"set_parameters\({name}\): values must be above 0"):
+            world.set_parameters({name: value})
+    with pytest.raises(ConfigError, match=r"motor_time_constant\): values must not be below 0"):
+        world.set_parameters({"motor_time_constant": -0.1})
+    full = [1.4e-5, 1.5e-5, 2e-5, -1e-6, 2e-6, -3e-6]
+    world.set_parameters({"inertia": full})  # products of inertia may be negative
+    p = world._air.parameters
+    np.testing.assert_allclose(matrix(p.inertia) @ matrix(p.inverse_inertia), np.eye(3)[None, None]
+                               + np.zeros((3, 1, 3, 3)), atol=1e-12)  # fmt: skip
 
 
-@pytest.mark.parametrize("aero", [clean(latency=0.01), compat("PYB_GND_DRAG_DW")],
-                         ids=["clean", "compat"])  # fmt: skip
+@pytest.mark.parametrize(
+    "aero",
+    [
+        clean(latency=0.01),
+        compat("PYB_GND_DRAG_DW"),
+        clean(
+            wind=WindConfig((1, 0, 0), "gusts", (1, 1, 0.5)),
+            battery=BatteryConfig(),
+            integrator="rk4",
+        ),
+    ],
+    ids=["clean", "compat", "gusts"],
+)
 def test_torch_gives_the_numbers_of_the_kernel(make, aero):
     torch = pytest.importorskip("torch")
     scene = drones(row(3, 0.3, 0.4), aero=aero, static=SOLIDS, bodies=[PLATE])
@@ -321,6 +345,8 @@ def test_torch_gives_the_numbers_of_the_kernel(make, aero):
     state = kernel._air.state
     scatter(kernel.flight, np.random.default_rng(8), low=(-0.6, -0.6, 0.2))
     state[..., 13:17] = kernel.flight.quat
+    parameters = {"mass": np.linspace(0.025, 0.03, 24).reshape(8, 3), "drag_scale": 1.3}
+    kernel.set_parameters(parameters, np.arange(8) > -1)
     device.set_state(kernel.get_state())
     mask = np.arange(8) != 2
     for k in range(4):
@@ -334,6 +360,11 @@ def test_torch_gives_the_numbers_of_the_kernel(make, aero):
         1, np.abs(kernel.get_state())
     )
     assert error.max() < 1e-9
+    np.testing.assert_allclose(device._air.parameters.mass.numpy(), parameters["mass"])
+    for world in (kernel, device):  # one world starts again, the others fly on
+        world.reset(np.arange(8) == 5)
+        world.step(np.full((8, 12), 1e4), 3)
+    np.testing.assert_allclose(device.get_state(), kernel.get_state(), rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(device.pose("d1/rotor2").numpy(), kernel.pose("d1/rotor2"))
     with pytest.raises(ActionError, match="rotor speed 1e\\+06 rpm of 'd1/drone' rotor 2"):
         control[5, 6] = 1e6

@@ -11,7 +11,9 @@ import numpy as np
 from numba import njit
 
 compiled: Any = njit(error_model="numpy", nogil=True)
-"""For functions inside the entry points; only those (in `step.py`) keep their machine code."""
+"""For functions inside the entry points."""
+entry: Any = njit(cache=True, error_model="numpy", nogil=True)
+"""For functions that Python calls; they keep their machine code on disk."""
 
 
 @compiled

@@ -13,6 +13,7 @@ import math
 
 import numpy as np
 
+from ..constants import PROJECTIONS, RIM
 from ..layout import (
     BOX,
     CAPSULE,
@@ -24,9 +25,6 @@ from ..layout import (
     SPHERE,
 )  # fmt: skip
 from .algebra import compiled, rotation, turn, unturn
-
-PROJECTIONS = 4
-RIM = 0.7071067811865476
 
 
 @compiled

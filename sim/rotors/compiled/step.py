@@ -14,11 +14,10 @@ float64 either way); `body` (W, A, 30) and `rotor` (W, A, M, 12) as in `paramete
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
-from numba import njit
 
+from ..constants import RPM_TO_RAD
 from ..layout import (
     CAPACITY,
     DT,
@@ -33,11 +32,9 @@ from ..layout import (
     ROTORS,
     USED,
 )  # fmt: skip
-from .algebra import compiled, rotation, times
+from .algebra import compiled, entry, rotation, times
 from .contact import between_discs, nearest
-from .wrench import RPM_TO_RAD, wrench
-
-entry: Any = njit(cache=True, error_model="numpy", nogil=True)
+from .wrench import wrench
 
 
 @compiled

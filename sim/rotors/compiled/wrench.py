@@ -9,13 +9,10 @@ import math
 
 import numpy as np
 
+from ..constants import BULLET_DAMPING, REACH, RPM_TO_RAD
 from ..layout import CAP, CLEAN, CONTACTS, DOWNWASH, DRAG, DYN, GROUND, GYRO, MODE, PYB, ROTORS
 from .algebra import compiled, rotation, times, turn, unturn
 from .contact import contacts, height
-
-RPM_TO_RAD = 2 * math.pi / 60
-DAMPING = 0.04
-REACH = 10.0
 
 
 @compiled
@@ -95,12 +92,12 @@ def wrench(x, body, rotor, wind, shape, place, real, switch, aux, out):
                 o[0] += bx
                 o[1] += by
                 o[2] += bz
-            k = DAMPING + DAMPING * math.sqrt(vx * vx + vy * vy + vz * vz)
+            k = BULLET_DAMPING + BULLET_DAMPING * math.sqrt(vx * vx + vy * vy + vz * vz)
             o[0] -= p[0] * k * vx
             o[1] -= p[0] * k * vy
             o[2] -= p[0] * k * vz
             ox, oy, oz = np.float64(x[a, 10]), np.float64(x[a, 11]), np.float64(x[a, 12])
-            k = DAMPING + DAMPING * math.sqrt(ox * ox + oy * oy + oz * oz)
+            k = BULLET_DAMPING + BULLET_DAMPING * math.sqrt(ox * ox + oy * oy + oz * oz)
             tx, ty, tz = times(p[1:7], ox, oy, oz)
             o[3] -= k * tx
             o[4] -= k * ty
