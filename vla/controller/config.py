@@ -22,6 +22,8 @@ class ControllerConfig:
     """Widths of the hidden layers."""
     activation: Literal["tanh", "relu", "elu", "silu"] = "tanh"
     """Between the layers."""
+    bounded_mean: bool = False
+    """True: the noise lies around tanh of the output, not around the output."""
     squash: bool = False
     """True: the action is tanh of the output (SAC, TD3); False: the output itself (PPO, A2C)."""
     scale: Literal["shared", "by_state", "fixed"] = "shared"

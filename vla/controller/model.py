@@ -66,6 +66,8 @@ class Controller(nn.Module):
         scaled = (obs - self.obs_mean) / torch.sqrt(self.obs_variance + EPSILON)
         hidden = self.trunk(scaled.clamp(-self.config.obs_clip, self.config.obs_clip))
         mean = self.mean_head(hidden)
+        if self.config.bounded_mean:
+            mean = torch.tanh(mean)
         if self.scale_head is None:
             return mean, self.log_scale.expand_as(mean)
         # the bounds of Haarnoja et al. 2018's code, which Stable-Baselines3 keeps

@@ -45,6 +45,9 @@ class TrainConfig:
     """Of a reward one step later."""
     initial_scale: float = 1.0
     """Standard deviation of the actions at the start (ppo, a2c)."""
+    bounded_mean: bool = False
+    """ppo, a2c: noise lies around tanh of the actor's output. Means far outside of [-1, 1] are cut,
+    and neither learn nor explore any more; where actions saturate, this keeps them alive."""
     normalize_obs: bool = True
     """Observations to mean 0 and variance 1, by running statistics."""
     normalize_reward: bool = False

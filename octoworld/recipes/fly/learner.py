@@ -13,6 +13,7 @@ import torch
 from gymnasium.vector import AutoresetMode
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.logger import Logger
+from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.vec_env import VecNormalize
 from torch import nn
 
@@ -32,6 +33,14 @@ CLASSES: dict[str, Any] = {
     "ppo": sb3.PPO, "a2c": sb3.A2C, "sac": sb3.SAC, "td3": sb3.TD3
 }  # fmt: skip
 ON_POLICY = ("ppo", "a2c")
+
+
+class BoundedMeanPolicy(ActorCriticPolicy):
+    """Stable-Baselines3's actor and critic, with tanh over the actor's mean."""
+
+    def _build(self, lr_schedule: Any) -> None:
+        super()._build(lr_schedule)
+        self.action_net = nn.Sequential(self.action_net, nn.Tanh())
 
 
 class Schedule:
@@ -68,9 +77,11 @@ class Learner:
         self.schedule = Schedule(config)
         self.options = algorithm_options(config, self.face.num_envs)
         make = CLASSES[config.algo]
+        bounded = config.bounded_mean and config.algo in ON_POLICY
         self.model: BaseAlgorithm = make(
-            "MlpPolicy", self.env, learning_rate=self.schedule, gamma=config.discount,
-            policy_kwargs=network(config), seed=derive_seed(config.seed, "weights") % 2**32,
+            BoundedMeanPolicy if bounded else "MlpPolicy", self.env, learning_rate=self.schedule,
+            gamma=config.discount, policy_kwargs=network(config),
+            seed=derive_seed(config.seed, "weights") % 2**32,
             device="cpu", stats_window_size=max(100, 2 * self.face.num_envs), **self.options,
         )  # fmt: skip
         self.model.set_logger(Logger(None, []))
@@ -106,6 +117,7 @@ class Learner:
             ControllerConfig(
                 obs_dim=width, action_shape=tuple(int(n) for n in shape or ()),
                 hidden=config.hidden, activation=config.activation,
+                bounded_mean=config.bounded_mean and config.algo in ON_POLICY,
                 squash=config.algo not in ON_POLICY, scale=scale,  # type: ignore[arg-type]
                 obs_clip=self.env.clip_obs if config.normalize_obs else 1e9, task=config.task,
                 robot=getattr(task, "robot", None),
@@ -119,6 +131,7 @@ class Learner:
         noise: Any = None
         if config.algo in ON_POLICY:
             trunk, mean, noise = policy.mlp_extractor.policy_net, policy.action_net, policy.log_std
+            mean = mean[0] if config.bounded_mean else mean
         elif config.algo == "sac":
             trunk, mean, noise = policy.actor.latent_pi, policy.actor.mu, policy.actor.log_std
         else:
