@@ -106,6 +106,8 @@ BENCHES: Registry = Registry(
         "octoworld.recipes.drone_benches",
         "octoworld.recipes.flying_bench",
         "octoworld.recipes.camera_bench",
+        "octoworld.recipes.hover_bench",
+        "octoworld.recipes.robust_bench",
     ),
 )
 RECIPES: Registry = Registry("recipe", ("octoworld.recipes.worldenv",))
