@@ -18,9 +18,9 @@ from octoworld.core.registry import register_bench
 from tasks.drones.pilot import Pilot
 from tasks.env import TaskEnv, task_env
 
-FIRST_START = 4_000_000
-"""Seed of the first start; none of these was flown while tasks and pilots were written."""
-STARTS, QUICK_STARTS = 100, 6
+FIRST_START, QUICK_FIRST = 5_000_000, 4_000_000
+"""Seeds of the first start, and of a quick run's; none of the former was flown before the run."""
+STARTS, QUICK_STARTS = 100, 4
 QUANTITIES = ("rmse", "mean_error", "worst", "passed")
 """What is kept of an episode's last step, where the task judges it [m, -]."""
 
@@ -146,8 +146,8 @@ def claims(quick: bool) -> list[Claim]:
         ),
         Claim(
             "feeling the wake", arms=("downwash",), baseline="downwash-plain", seeds=(0,),
-            metric="success", margin=0.0,
-            statement="success of the pilot that feels the wake is above the plain controller's",
+            metric="worst", direction="less", margin=0.01,
+            statement="who feels the wake stays 1 cm nearer to its line than the plain controller",
         ),
         Claim(
             "feeling the load", arms=("payload",), baseline="payload-plain", seeds=(0,),
@@ -166,7 +166,8 @@ class FlyingBench:
 
     def run(self, quick: bool, folder: Path) -> None:
         """Each case once from each start; cases that are stored are not flown again."""
-        seeds = range(FIRST_START, FIRST_START + (QUICK_STARTS if quick else STARTS))
+        first, count = (QUICK_FIRST, QUICK_STARTS) if quick else (FIRST_START, STARTS)
+        seeds = range(first, first + count)
 
         def arm(name: str, seed: int, scratch: Path) -> ArmResult:
             outcomes = fly(CASES[name], seeds)
