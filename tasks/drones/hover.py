@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from octoworld.core.registry import register_task, register_training
+from octoworld.core.registry import register_task
 from octoworld.core.rng import WorldRng
 from robots.control.flight.setpoint import Setpoint
 from sim.world import FlyingWorld, Mask, World
@@ -111,27 +111,3 @@ class Hover1D(Hover):
     offset_range: ClassVar = (0.0, 0.0, 1.0)
     tilt_range: ClassVar[float] = 0.0
     speed_range: ClassVar = (0.0, 0.0, 1.0)
-
-
-@register_training("Hover")
-def _training(algo: str) -> dict:
-    """Observations are of unit size as they are; running statistics would follow the hover.
-
-    Noise of deviation 1 on four rotors tumbles the drone, so that most steps teach nothing: with
-    0.4, seed 101 hovers after 0.4 million steps and keeps to it; with 1, seed 100 never did.
-    """
-    if algo != "ppo":
-        return {}
-    return {
-        "total_steps": 1_000_000, "final_learning_rate": 0.02, "normalize_obs": False,
-        "initial_scale": 0.4, "options": {"n_steps": 64, "target_kl": 0.02},
-    }  # fmt: skip
-
-
-@register_training("Hover1D")
-def _training_1d(algo: str) -> dict:
-    """Small batches: one action of one meaning needs few steps."""
-    if algo != "ppo":
-        return {}
-    small = {"num_envs": 32, "eval_every": 24_000, "total_steps": 400_000}
-    return _training(algo) | small | {"options": {"n_steps": 64, "batch_size": 512}}

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from octoworld.core.registry import register_task, register_training
+from octoworld.core.registry import register_task
 from octoworld.core.rng import WorldRng
 from robots.control.flight.setpoint import Setpoint
 from sim.world import FlyingWorld, Mask
@@ -72,8 +72,3 @@ class MultiHover(TeamTask):
     def words(self, world: int) -> dict[str, str]:
         """How many places there are."""
         return {"count": str(self.num_drones)}
-
-
-@register_training("MultiHover")
-def _training(algo: str) -> dict:
-    return {"discount": 0.99, "num_envs": 64}
