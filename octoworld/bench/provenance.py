@@ -10,6 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from octoworld.core.cpus import usable_cpus
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -37,9 +39,7 @@ def hardware() -> dict[str, Any]:
 
     facts: dict[str, Any] = {
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
+        "cores": usable_cpus(),
         "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "platform": platform.platform(),
         "python": platform.python_version(),

@@ -16,6 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
+from .cpus import usable_cpus
 from .shadow import SUITE, find_shadows
 
 Status = Literal["ok", "warn", "fail"]
@@ -59,13 +60,12 @@ def check_machine() -> list[Check]:
     is_new = sys.version_info >= (3, 11)
     free = shutil.disk_usage(Path.cwd()).free / 2**30
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return [
         Check("python", "ok" if is_new else "fail", f"{version} at {sys.executable}")
         if is_new
         else Check("python", "fail", f"{version}; 3.11 or newer is needed", "make clean setup"),
         Check("platform", "ok", platform.platform()),
-        Check("processor", "ok", f"{platform.machine()}, {cores} cores"),
+        Check("processor", "ok", f"{platform.machine()}, {usable_cpus()} cores"),
         Check("memory", "ok", f"{memory:.1f} GiB")
         if memory >= 4
         else Check("memory", "warn", f"{memory:.1f} GiB; the demo wants 4", "close other programs"),

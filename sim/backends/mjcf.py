@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from xml.etree import ElementTree
 
@@ -17,6 +16,7 @@ from robots.spec import BodySpec, CameraSpec, GeomSpec, JointSpec, SiteSpec
 
 from ..cameras import look_at_axes
 from ..scene import CableSpec, RobotPlacement, Scene
+from .solids import volume
 
 HIDDEN_GROUP = 3
 """Geom group of shapes that collide and are not drawn; MuJoCo's viewers hide it by default."""
@@ -179,7 +179,7 @@ def _body(elements: dict[str, ElementTree.Element], body: BodySpec, prefix: str)
         _sub(element, "inertial", pos=body.center_of_mass, mass=body.mass,
              fullinertia=body.inertia)  # fmt: skip
     elif body.mass is not None:
-        solid = sum(_volume(g) for g in body.geoms if g.collides)
+        solid = sum(volume(g) for g in body.geoms if g.collides)
         if not solid:
             raise ConfigError(f"body {body.name!r} has mass but neither inertia nor solid geoms")
         density = body.mass / solid
@@ -271,22 +271,6 @@ def _add_home(root: ElementTree.Element, scene: Scene, model: mujoco.MjModel) ->
         ctrl[i] = qpos[model.jnt_qposadr[model.actuator_trnid[i, 0]]]
     values = {k: v for k, v in (("qpos", qpos), ("ctrl", ctrl)) if v.size}
     _sub(_section(root, "keyframe"), "key", name=HOME_KEY, **values)
-
-
-def _volume(geom: GeomSpec) -> float:
-    size = geom.size
-    match geom.shape:
-        case "box":
-            return 8 * size[0] * size[1] * size[2]
-        case "sphere":
-            return 4 / 3 * math.pi * size[0] ** 3
-        case "ellipsoid":
-            return 4 / 3 * math.pi * size[0] * size[1] * size[2]
-        case "cylinder":
-            return 2 * math.pi * size[0] ** 2 * size[1]
-        case "capsule":
-            return math.pi * size[0] ** 2 * (2 * size[1] + 4 / 3 * size[0])
-    return 0.0
 
 
 def _section(root: ElementTree.Element, tag: str) -> ElementTree.Element:

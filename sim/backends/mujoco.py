@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +14,7 @@ import numpy as np
 from mujoco.batch import Batch
 from numpy.typing import ArrayLike, NDArray
 
+from octoworld.core.cpus import usable_cpus
 from octoworld.core.errors import ConfigError
 from octoworld.core.registry import register_backend
 from octoworld.core.rotations import matrix_from_quat, quat_multiply
@@ -42,11 +42,7 @@ _WORLDS_PER_THREAD = 8
 
 def default_threads(num_worlds: int) -> int:
     """Threads for a batch: the CPUs this process may use, fewer for few worlds."""
-    try:
-        cpus = len(os.sched_getaffinity(0))
-    except AttributeError:  # not on Linux
-        cpus = os.cpu_count() or 1
-    return max(1, min(cpus, num_worlds // _WORLDS_PER_THREAD))
+    return max(1, min(usable_cpus(), num_worlds // _WORLDS_PER_THREAD))
 
 
 @register_backend("mujoco")

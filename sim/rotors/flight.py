@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from octoworld.core.cpus import usable_cpus
 from octoworld.core.errors import ActionError, ConfigError
 
 from ..scene import Scene
@@ -31,11 +31,7 @@ _DRONES_PER_THREAD = 1024
 
 def default_threads(num_drones: int) -> int:
     """Threads for all drones of a batch: the CPUs this process may use, fewer for few drones."""
-    try:
-        cpus = len(os.sched_getaffinity(0))
-    except AttributeError:  # not on Linux
-        cpus = os.cpu_count() or 1
-    return max(1, min(cpus, num_drones // _DRONES_PER_THREAD))
+    return max(1, min(usable_cpus(), num_drones // _DRONES_PER_THREAD))
 
 
 class FlightState:
