@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -223,14 +224,19 @@ class TaskEnv(VecEnv):
 
 
 @contextmanager
-def _named(what: str) -> Iterator[None]:
-    """An option that `what` does not have is the user's mistake, told as one."""
+def _named(what: str, maker: Callable[..., Any], given: Mapping[str, Any]) -> Iterator[None]:
+    """Options given to `what` that it does not take are the user's mistake, told as one."""
     try:
         yield
     except TypeError as error:
-        if "unexpected keyword" not in str(error):
+        unknown = [option for option in given if f"argument '{option}'" in str(error)]
+        if "unexpected keyword" not in str(error) or not unknown:
             raise
-        raise ConfigError(f"{what}: {str(error).split('.')[-1]}") from None
+        parameters = inspect.signature(maker).parameters.values()
+        takes = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+        raise ConfigError(
+            f"{what} has no option {unknown[0]!r}; it takes: {', '.join(takes) or 'none'}"
+        ) from None
 
 
 def scene_cameras(scene: Scene) -> dict[str, CameraSpec]:
@@ -284,13 +290,13 @@ def task_env(
         ConfigError: a value is out of range.
     """
     make_task: Callable[..., Task] = TASKS.get(name)
-    with _named(f"task {name}"):
+    with _named(f"task {name}", make_task, given=task_options or {}):
         task = make_task(num_envs, **(task_options or {}))
     engine = backend or task.backend
     make_world: Callable[..., World] = BACKENDS.get(engine)
-    with _named(f"backend {engine}"):
+    with _named(f"backend {engine}", make_world, given=backend_options or {}):
         world = make_world(task.scene(), num_envs, num_threads, **(backend_options or {}))
-    with _named(f"environment of task {name}"):
+    with _named(f"environment of task {name}", TaskEnv, given=options):
         env = TaskEnv(task, world, obs_mode=obs_mode, control=control_mode, **options)
     if seed is not None:
         env.reset(seed=seed)

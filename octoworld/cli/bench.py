@@ -11,10 +11,12 @@ from octoworld.core.errors import ConfigError
 from octoworld.core.io import read_json, write_json
 from octoworld.core.registry import BENCHES
 
+from .parse import Parser
+
 
 def main(argv: list[str]) -> int:
     """Run or report one bench; 0 also when a claim fails, since a negative result is a result."""
-    parser = argparse.ArgumentParser(prog="octoworld bench", description=__doc__)
+    parser = Parser(prog="octoworld bench", description=__doc__)
     parser.add_argument("name", nargs="?", help="which bench; see --list")
     parser.add_argument("files", nargs="*", type=Path, help="of a bench that compares files")
     parser.add_argument("--list", action="store_true", help="name all benches and leave")

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import tyro
 
+from .parse import parse
+
 
 @dataclass(frozen=True)
 class CollectArgs:
@@ -35,7 +37,7 @@ class CollectArgs:
 
 def main(argv: list[str]) -> int:
     """Run the verb; returns the exit status."""
-    args = tyro.cli(CollectArgs, prog="octoworld collect", args=argv)
+    args = parse(CollectArgs, "collect", argv)
     from octoworld.core.errors import ConfigError
     from octoworld.core.registry import TASKS
     from octoworld.recipes.recording import write_dataset

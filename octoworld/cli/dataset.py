@@ -7,6 +7,8 @@ from typing import Annotated
 
 import tyro
 
+from .parse import plain_errors
+
 
 def check(folder: Annotated[Path, tyro.conf.Positional]) -> int:
     """Look for damage in a LeRobot v3.0 dataset; exit code 1 when there is any.
@@ -59,9 +61,10 @@ def stats(folder: Annotated[Path, tyro.conf.Positional]) -> int:
 
 def main(argv: list[str]) -> int:
     """Run the verb; returns the exit code."""
-    return tyro.extras.subcommand_cli_from_dict(
-        {"check": check, "stats": stats},
-        prog="octoworld dataset",
-        description="Check a dataset, or show what is in it.",
-        args=argv,
-    )
+    with plain_errors("octoworld dataset"):
+        return tyro.extras.subcommand_cli_from_dict(
+            {"check": check, "stats": stats},
+            prog="octoworld dataset",
+            description="Check a dataset, or show what is in it.",
+            args=argv,
+        )

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from dataclasses import asdict
 
 from octoworld.core.doctor import Check, run_checks
 
+from .parse import Parser
+
 
 def main(argv: list[str]) -> int:
     """Print the report; 1 if something that octoworld needs fails."""
-    parser = argparse.ArgumentParser(prog="octoworld doctor", description="Check this machine.")
+    parser = Parser(prog="octoworld doctor", description="Check this machine.")
     parser.add_argument("--json", action="store_true", help="a list of checks, for programs")
     arguments = parser.parse_args(argv)
     checks = run_checks()

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import tyro
 
+from .parse import parse
+
 TABLETOP = ("PushToZone", "PickUp", "PlaceInBin", "OpenDrawer")
 
 
@@ -35,7 +37,7 @@ class EvalArgs:
 
 def main(argv: list[str]) -> int:
     """Run the verb; returns the exit status."""
-    args = tyro.cli(EvalArgs, prog="octoworld eval", args=argv)
+    args = parse(EvalArgs, "eval", argv)
     from octoworld.core.errors import ConfigError
     from octoworld.core.io import write_json
     from octoworld.core.registry import TASKS

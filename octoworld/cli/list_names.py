@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
-
 from octoworld import facade
+
+from .parse import Parser
 
 KINDS = {
     "tasks": facade.list_tasks,
@@ -18,7 +18,7 @@ KINDS = {
 
 def main(argv: list[str]) -> int:
     """Print the names of one kind, one a line, or of every kind under its heading."""
-    parser = argparse.ArgumentParser(prog="octoworld list", description="List registered names.")
+    parser = Parser(prog="octoworld list", description="List registered names.")
     parser.add_argument("kind", nargs="?", choices=list(KINDS), help="default: every kind")
     kind = parser.parse_args(argv).kind
     if kind:

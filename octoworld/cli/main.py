@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -34,6 +35,10 @@ VERBS: dict[str, dict[str, tuple[str, str]]] = {
 }
 """Heading -> verb -> (module in `octoworld.cli`, help). Modules are imported when they run."""
 
+GL_CHOICES = ("", "egl", "osmesa", "glfw", "glx", "wgl", "cgl", "on", "off", "disable", "1", "0",
+              "true", "false", "enable")  # fmt: skip
+"""What `MUJOCO_GL` may be; the first that are named draw off screen."""
+
 USAGE = "usage: octoworld [--help] [--version] VERB ..."
 
 
@@ -54,6 +59,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         near = difflib.get_close_matches(verb, table, n=1, cutoff=0.5)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         return _fail(f"unknown verb {verb!r}.{hint} Known: {', '.join(table)}.")
+    chosen = os.environ.get("MUJOCO_GL", "").lower().strip()
+    if chosen not in GL_CHOICES:  # MuJoCo does not even load then
+        return _fail(f"MUJOCO_GL is {chosen!r}; expected {', '.join(GL_CHOICES[1:])}, or unset")
     module = importlib.import_module(f"octoworld.cli.{table[verb][0]}")
     try:
         return int(module.main(rest) or 0)

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import tyro
 
+from .parse import parse
+
 
 @dataclass(frozen=True)
 class SftArgs:
@@ -35,7 +37,7 @@ class SftArgs:
 
 def main(argv: list[str]) -> int:
     """Run the verb; returns the exit status."""
-    args = tyro.cli(SftArgs, prog="octoworld sft", args=argv)
+    args = parse(SftArgs, "sft", argv)
     from octoworld.core.fit import FitConfig
     from octoworld.data.reader import Dataset
     from vla.checkpoint import load_policy

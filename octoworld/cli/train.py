@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import tyro
 
+from .parse import parse
+
 OWN = ("task", "algo", "set", "env", "options", "out", "config", "resume", "play")
 """Arguments that are no fields of TrainConfig, or are read apart."""
 
@@ -44,7 +46,7 @@ class TrainArgs:
     """Held-out starts of an evaluation."""
     test_episodes: int | None = None
     """Held-out starts of the last test."""
-    control_mode: str | None = None
+    control_mode: Annotated[str | None, tyro.conf.arg(aliases=["--control"])] = None
     """Registered control mode."""
     backend: str | None = None
     """Registered physics backend."""
@@ -66,7 +68,7 @@ class TrainArgs:
 
 def main(argv: list[str]) -> int:
     """Run the verb; returns the exit status."""
-    args = tyro.cli(TrainArgs, prog="octoworld train", args=argv)
+    args = parse(TrainArgs, "train", argv)
     from octoworld.core.errors import OctoworldError
     from octoworld.recipes.fly import train
 

@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 
 import tyro
 
+from .parse import parse
+
 
 @dataclass(frozen=True)
 class ViewArgs:
@@ -29,7 +31,7 @@ class ViewArgs:
 
 def main(argv: list[str]) -> int:
     """Run the verb; returns the exit status."""
-    args = tyro.cli(ViewArgs, prog="octoworld view", args=argv)
+    args = parse(ViewArgs, "view", argv)
     if args.page is not None:
         from octoworld.viewer.page import write_page
 

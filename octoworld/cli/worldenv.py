@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import tyro
+from .parse import parse
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class WorldEnvArgs:
 
 def main(argv: list[str]) -> int:
     """Run the verb; returns the exit status."""
-    args = tyro.cli(WorldEnvArgs, prog="octoworld worldenv", args=argv)
+    args = parse(WorldEnvArgs, "worldenv", argv)
     from octoworld.core.config import load_config
     from octoworld.recipes.worldenv import Run, WorldEnvConfig, profile, run_worldenv
 

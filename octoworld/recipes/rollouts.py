@@ -11,6 +11,7 @@ import torch
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
+from octoworld.core.errors import ConfigError
 from octoworld.core.rng import torch_generator
 from octoworld.data.episode import Episode
 from tasks.env import TaskEnv, task_env
@@ -29,6 +30,13 @@ class RolloutConfig:
     """0: the policy's mean action; else the factor on its scale."""
     cameras: tuple[str, ...] = ("front",)
     """Cameras recorded."""
+
+    def __post_init__(self) -> None:
+        if self.num_envs < 1 or self.hold_steps < 0 or self.temperature < 0:
+            raise ConfigError(
+                f"num_envs {self.num_envs} must be at least 1, hold_steps {self.hold_steps} and "
+                f"temperature {self.temperature} at least 0"
+            )
 
 
 class Actor(Protocol):
@@ -74,7 +82,13 @@ class PolicyActor:
         return chunk.actions.numpy()
 
 
-def roll_out(env: TaskEnv, actor: Actor, seeds: Sequence[int], hold_steps: int) -> list[Episode]:
+Look = Callable[[TaskEnv, int], None]
+"""Looks on before each step: (env, number of the step); 0 starts new episodes."""
+
+
+def roll_out(
+    env: TaskEnv, actor: Actor, seeds: Sequence[int], hold_steps: int, look: Look | None = None
+) -> list[Episode]:
     """One episode a seed, all worlds of `env` at once; len(seeds) must equal env.num_envs.
 
     The env must not end episodes itself at success; every world is stepped until all have had
@@ -89,6 +103,8 @@ def roll_out(env: TaskEnv, actor: Actor, seeds: Sequence[int], hold_steps: int) 
     chunk = np.empty((env.num_envs, 0, 0), np.float32)
     used = 0
     for step in range(horizon):
+        if look is not None:
+            look(env, step)
         if used == chunk.shape[1]:
             chunk, used = actor.act(env, obs, step), 0
         action = chunk[:, used]
@@ -144,10 +160,11 @@ def collect(
     policy: Policy | None,
     source: str,
     make_actor: Callable[[TaskEnv, int], Actor] | None = None,
+    look: Look | None = None,
 ) -> Iterator[Episode]:
     """Episodes of `task` from the given start seeds, by the expert (`policy=None`) or a policy.
 
-    `make_actor` (worlds, the batch's first seed) gives another actor than these.
+    `make_actor` (worlds, the batch's first seed) gives another actor than these; `look` looks on.
 
     Batches are of equal size whatever the number of seeds (the last one is filled up and cut), so
     an episode depends on its batch alone.
@@ -175,7 +192,7 @@ def collect(
                 actor = ExpertActor(env)
             else:
                 actor = PolicyActor(policy, config.temperature, filled[0])
-            for episode in roll_out(env, actor, filled, config.hold_steps)[: len(batch)]:
+            for episode in roll_out(env, actor, filled, config.hold_steps, look)[: len(batch)]:
                 episode.info |= {"source": source, "temperature": config.temperature}
                 yield episode
     finally:

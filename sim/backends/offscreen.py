@@ -26,6 +26,7 @@ from ..segments import segment_of_geom
 from .mjcf import HIDDEN_GROUP
 
 INSTALL_HINT = "apt-get install libegl1 libgl1 libosmesa6"
+ADVICE = f"On Debian or Ubuntu: {INSTALL_HINT}. Or set MUJOCO_GL to egl, osmesa or glfw."
 
 
 def gl_names() -> tuple[str, ...]:
@@ -62,10 +63,7 @@ def make_gl_context(width: int, height: int) -> tuple[str, Any]:
             failures.append(f"{name}: {type(error).__name__}: {str(error).strip()[:200]}")
             if chosen is None:
                 _forget(name)
-    raise RenderError(
-        f"no off-screen OpenGL could be started ({'; '.join(failures)}). "
-        f"On Debian or Ubuntu: {INSTALL_HINT}. Or set MUJOCO_GL to egl, osmesa or glfw."
-    )
+    raise RenderError(f"no off-screen OpenGL could be started ({'; '.join(failures)}). {ADVICE}")
 
 
 def _forget(name: str) -> None:
@@ -86,11 +84,20 @@ class _Target:
     def __init__(self, model: mujoco.MjModel, height: int, width: int, exact: bool) -> None:
         self.name, self.gl = make_gl_context(width, height)
         self.rect = mujoco.MjrRect(0, 0, width, height)
-        samples = model.vis.quality.offsamples
+        quality, limit = model.vis.quality, model.vis.global_
+        kept = quality.offsamples, limit.offheight, limit.offwidth
         if exact:
-            model.vis.quality.offsamples = 0
-        self.context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100.value)
-        model.vis.quality.offsamples = samples
+            quality.offsamples = 0
+        # no larger than the images: the whole buffer is cleared for each of them
+        limit.offheight, limit.offwidth = height, width
+        try:
+            self.context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100.value)
+        except mujoco.FatalError as error:  # a context of the window system without a display
+            raise RenderError(
+                f"off-screen OpenGL by {self.name!r} does not work: {error}. {ADVICE}"
+            ) from None
+        finally:
+            quality.offsamples, limit.offheight, limit.offwidth = kept
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self.context)
         # reversed depth keeps its precision far away
         self.context.readDepthMap = mujoco.mjtDepthMap.mjDEPTH_ZEROFAR.value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import cast
 
 import numpy as np
@@ -29,6 +30,13 @@ class FlightDrive(Drive):
         self.memory = self.control.memory  # type: ignore[misc]
         self.off: NDArray | None = None
         """(N, A), not 0 where a drone gets no power; None: all have it."""
+        self.watch: Callable[[FlyingWorld, NDArray], None] | None = None
+        """Called after each step of the world with it and its command (N, A, M) [rpm]: a log."""
+
+    @property
+    def log_period(self) -> float:
+        """Time between calls of `watch` [s]."""
+        return 1 / self.control.inner_frequency
 
     def reset(self, world: World, mask: Mask) -> None:
         """Forget integrals and filters."""
@@ -44,3 +52,5 @@ class FlightDrive(Drive):
             if self.off is not None and self.off.any():
                 rpm = np.where(self.off[..., None] > 0, 0.0, rpm)
             flying.step(rpm.reshape(count, -1), control.inner_substeps)
+            if self.watch is not None:
+                self.watch(flying, rpm)

@@ -1,4 +1,4 @@
-"""Play: episodes of a policy or an expert as a data set for the viewer, with films and flight logs."""
+"""Play: episodes of a policy or an expert, as a data set for the viewer, films and flight logs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from octoworld.core.errors import ConfigError
 from octoworld.core.io import write_text
-from octoworld.core.registry import TASKS
+from octoworld.core.registry import ROBOTS, TASKS
 from octoworld.data.episode import Episode
 from sim.backends.mjcf import scene_xml
 from vla.policy import Policy
@@ -18,7 +18,6 @@ from ..recording import write_dataset
 from ..rollouts import RolloutConfig, collect
 from .recorder import Recorder
 
-ARMS = ("panda",)
 SHOWN = 10**6
 """`hold_steps`: films go on to the clock."""
 
@@ -62,7 +61,7 @@ def play(
         raise ConfigError(f"film_size {film_size} (H, W): expected at least 16, 16")
     kind = TASKS.get(task)
     robot = getattr(getattr(policy, "config", None), "robot", None)
-    if robot is not None and (robot in ARMS) != (kind.robot in ARMS):
+    if robot is not None and flies(robot) != flies(kind.robot):
         raise ConfigError(f"this policy drives robot {robot!r}; task {task!r} has {kind.robot!r}")
     cameras = cameras or tuple(kind.cameras)
     if not cameras:
@@ -90,6 +89,11 @@ def play(
         "success_at_end": sum(hits) / len(hits), "dataset": str(folder / "episodes" / name),
         "files": files,
     }  # fmt: skip
+
+
+def flies(robot: str) -> bool:
+    """Whether a registered robot is a rotorcraft."""
+    return ROBOTS.get(robot)().rotorcraft is not None
 
 
 def _next_name(folder: Path) -> str:

@@ -1,0 +1,62 @@
+"""Parsing of a verb's arguments, with errors that fit one line as all others do."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import re
+from collections.abc import Iterator
+from typing import NoReturn, TypeVar
+
+from octoworld.core.errors import ConfigError
+
+T = TypeVar("T")
+
+
+def parse(cls: type[T], verb: str, argv: list[str]) -> T:
+    """The dataclass `cls` filled from `argv`; `--help` prints and leaves.
+
+    Raises:
+        ConfigError: an option is unknown, missing or of another type.
+    """
+    import tyro
+
+    prog = f"octoworld {verb}"
+    with plain_errors(prog):
+        return tyro.cli(cls, prog=prog, args=argv)
+
+
+@contextlib.contextmanager
+def plain_errors(prog: str) -> Iterator[None]:
+    """What tyro says about wrong arguments, as a ConfigError of one line."""
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            yield
+    except SystemExit as leave:
+        if leave.code != 2:
+            raise
+        raise ConfigError(f"{one_line(said.getvalue())} (`{prog} --help` explains)") from None
+
+
+def one_line(box: str) -> str:
+    """What a framed message of tyro says, without frame, heading and advice on `--help`."""
+    lines = [re.sub(r"^[│|]\s?|\s*[│|]$", "", line).strip() for line in box.splitlines()[1:]]
+    parts, part = [], []
+    for line in lines:
+        if line and not set(line) <= set("─╰╯╭╮"):
+            part.append(line)
+        elif part:
+            parts.append(" ".join(part))
+            part = []
+    told = [p for p in parts if not p.startswith("For full helptext")]
+    return "; ".join(p.rstrip(".") for p in told)
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser whose errors are ConfigErrors, which the command prints in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what is wrong."""
+        raise ConfigError(f"{message} (`{self.prog} --help` explains)")
