@@ -32,5 +32,5 @@ def write_rows(memory: Mapping[str, NDArray], rows: ArrayLike, mask: Mask) -> No
     for name in sorted(memory):
         value = memory[name]
         size = value[0].size
-        value[mask] = rows[:, at : at + size].reshape(-1, *value.shape[1:])
+        value[mask] = rows[:, at : at + size].reshape(len(rows), *value.shape[1:])
         at += size

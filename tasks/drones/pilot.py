@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 class Pilot:
-    """Follows the task's set-point with rotor speeds, one command a control step."""
+    """Follows the task's set-point with rotor speeds, one command a control step.
+
+    Its actions are of the mode `rpm`, or `one_d_rpm` where the task's own is that.
+    """
 
     def __init__(self, task: FlyingTask) -> None:
         self.task = task
@@ -28,11 +31,13 @@ class Pilot:
         return self.task.setpoint(world)
 
     def act(self, world: World) -> NDArray[np.float64]:
-        """Actions (N, A * M) of the mode `rpm`."""
+        """Actions (N, A * M), or (N, A) of `one_d_rpm`."""
         flying = cast("FlyingWorld", world)
         rpm = self.controller.command(flying.flight, self.setpoint(flying))
         model = self.controller.model
         rotors = model.rotors
         share = (rotors.thrust_coefficient * rpm + rotors.thrust_linear) * rpm * model.num_rotors
         reach = min(1.0, model.thrust_to_weight - 1)
+        if self.task.control_mode == "one_d_rpm":
+            share = share.mean(axis=-1, keepdims=True)
         return np.clip((share / model.weight - 1) / reach, -1, 1).reshape(len(rpm), -1)
