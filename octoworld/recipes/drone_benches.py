@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,8 @@ from sim.rotors import clean, compat
 from . import drone_physics as physics
 from . import flightlog_bench as _registers_itself  # noqa: F401
 from .beside import CITED, Original
-from .drone_speed import AIR, CASES, Case, measure, places
+from .drone_speed import AIR, CASES, Case, first_step, measure, places
+from .machine_code import compile_all
 
 SUFFIX = "-original"
 """Of the arm that is gym-pybullet-drones' own."""
@@ -67,6 +69,10 @@ PHYSICS_CLAIMS = (
         "no NaN after a step from random states of 2 to 10 drones, clean and compat sets",
     ),
 )  # fmt: skip
+WAIT_CLAIM = _physics_claim(
+    "no compile wait", "first-step", "CPU s", 2.0,
+    "the first step of 1,024 worlds in a fresh process, machine code kept since set-up",
+)  # fmt: skip
 DSLPID_CLAIM = _physics_claim(
     "DSLPID", "dslpid", "largest difference [rpm]", 1e-6,
     "commands equal those of gym-pybullet-drones on 1,000 random states",
@@ -86,6 +92,17 @@ def physics_arm(name: str, quick: bool) -> dict[str, list[float]]:
         return {"broken": [float(physics.count_broken(aero, STATES[quick])) for aero in sets]}
     orders = physics.convergence_order(name.removeprefix("order-"))
     return {"order": list(orders.values())}
+
+
+def wait_outcomes(quick: bool) -> dict[str, list[float]]:
+    """CPU seconds of first steps; `compiled` is of those that had to compile, as set-up does."""
+    compile_all()
+    count = 1 if quick else 3
+    outcomes = {WAIT_CLAIM.metric: [first_step() for _ in range(count)]}
+    if not quick:
+        with TemporaryDirectory() as folder:
+            outcomes["compiled"] = [first_step(Path(folder) / str(k)) for k in range(count)]
+    return outcomes
 
 
 def speed_claims(beside: bool) -> list[Claim]:
@@ -177,11 +194,12 @@ class DroneBench:
         original = Original(beside) if beside is not None else None
         stored = (folder / "claims.json").exists() and _has_original(load_claims(folder))
         with_original = original is not None or stored
-        claims = [*PHYSICS_CLAIMS, *speed_claims(with_original)]
+        claims = [*PHYSICS_CLAIMS, WAIT_CLAIM, *speed_claims(with_original)]
         claims += [DSLPID_CLAIM] if with_original else []
         arms: dict[str, Callable[[], Mapping[str, list[float]]]] = {
             c.arms[0]: lambda name=c.arms[0]: physics_arm(name, quick) for c in PHYSICS_CLAIMS
         }
+        arms["first-step"] = lambda: wait_outcomes(quick)
         for name, case in CASES.items():
             arms[name] = lambda case=case: {
                 case.unit: [case.value(s) for s in measure(case, repeats, seconds)]
@@ -214,7 +232,10 @@ def physics_table(folder: Path) -> str:
     lines = ["| physics | measured | bound |", "|---|---|---|"]
     for claim in load_claims(folder):
         values = _outcomes(folder, claim.arms[0], claim.metric)
-        if claim.metric in {c.metric for c in (*PHYSICS_CLAIMS, DSLPID_CLAIM)} and values:
+        if (
+            claim.metric in {c.metric for c in (*PHYSICS_CLAIMS, WAIT_CLAIM, DSLPID_CLAIM)}
+            and values
+        ):
             worst = min(values) if claim.direction == "greater" else max(values)
             sign = ">" if claim.direction == "greater" else "<"
             lines.append(f"| {claim.statement} | {worst:.3g} | {sign} {claim.margin:g} |")

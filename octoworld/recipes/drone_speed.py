@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -92,6 +96,34 @@ def grid(drones: int, physics: str) -> Scene:
         gravity=COMPAT_GRAVITY,
         aero=compat(physics),
     )
+
+
+FIRST_STEP = """
+import time
+import numpy as np
+from octoworld.core.registry import BACKENDS
+from octoworld.recipes.drone_speed import grid
+
+world = BACKENDS.get("rotorcraft")(grid(1, "PYB"), 1024, num_threads=1)
+began = time.process_time()
+world.step(np.zeros((1024, 4)), 5)
+print(time.process_time() - began)
+"""
+
+
+def first_step(cache: Path | None = None) -> float:
+    """CPU seconds of the first step of 1,024 worlds in a fresh process.
+
+    Args:
+        cache: an empty folder for machine code, so that all of it is compiled; None takes what
+            set-up has left.
+    """
+    environment = dict(os.environ) | ({"NUMBA_CACHE_DIR": str(cache)} if cache else {})
+    done = subprocess.run(
+        [sys.executable, "-c", FIRST_STEP], env=environment, text=True, check=True,
+        stdout=subprocess.PIPE,
+    )  # fmt: skip
+    return float(done.stdout.split()[-1])
 
 
 def measure(case: Case, repeats: int, seconds: float) -> list[float]:

@@ -6,6 +6,7 @@ It is also what runs on a GPU. State is (N, A, 18 + M) in the columns of `layout
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -57,7 +58,7 @@ class Physics:
     contacts: bool
     """Whether contacts push."""
 
-    @property
+    @cached_property
     def contact_time(self) -> float:
         """Time constant of contacts [s]."""
         return float(reals(self.aero, self.dt, self.gravity)[CONTACT_TIME])

@@ -14,6 +14,7 @@ from octoworld.recipes.drone_benches import (
     DSLPID_CLAIM,
     PHYSICS_CLAIMS,
     SUFFIX,
+    WAIT_CLAIM,
     DroneBench,
     speed_claims,
     speed_table,
@@ -34,7 +35,7 @@ def test_every_claim_gets_a_verdict_and_the_original_stays_cited(tmp_path, monke
     monkeypatch.setattr(drone_benches, "STATES", {True: 90})
     DroneBench().run(True, tmp_path)
     found = {v["name"]: v for v in verdicts(tmp_path)}
-    assert set(found) == {c.name for c in PHYSICS_CLAIMS} | set(CASES)
+    assert set(found) == {c.name for c in (*PHYSICS_CLAIMS, WAIT_CLAIM)} | set(CASES)
     assert all(v["verdict"] == "pass" for v in found.values())
     text = DroneBench().report(tmp_path)
     assert "| one drone | 1e+06 | 3e+04 | 1.054e+04 (cited) | 94.9 |" in text
@@ -42,9 +43,10 @@ def test_every_claim_gets_a_verdict_and_the_original_stays_cited(tmp_path, monke
 
 
 def test_ratios_are_of_the_medians_beside_the_original(tmp_path):
-    declare([*PHYSICS_CLAIMS, *speed_claims(True), DSLPID_CLAIM], tmp_path)
+    declare([*PHYSICS_CLAIMS, WAIT_CLAIM, *speed_claims(True), DSLPID_CLAIM], tmp_path)
     for claim in PHYSICS_CLAIMS:
         store(tmp_path, claim.arms[0], {c.metric: 0.0 for c in PHYSICS_CLAIMS})
+    store(tmp_path, "first-step", {WAIT_CLAIM.metric: 0.5})
     for name, case in CASES.items():
         ours, theirs = (2.0, 8.0) if case.unit == MILLISECONDS else (9e6, 3e6)
         store(tmp_path, name, {case.unit: ours})

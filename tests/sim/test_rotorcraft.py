@@ -371,6 +371,15 @@ def test_torch_gives_the_numbers_of_the_kernel(make, aero):
         device.step(control, 1)
 
 
+def test_a_device_that_is_not_there_is_refused(make):
+    torch = pytest.importorskip("torch")
+    if torch.cuda.is_available():
+        assert make(drones(), 2, device="cuda").flight.position.is_cuda
+    else:
+        with pytest.raises(ConfigError, match="device 'cuda': torch finds no GPU; expected 'cpu'"):
+            make(drones(), 2, device="cuda")
+
+
 def test_single_precision_stays_close(make):
     scene = drones(row(2), aero=clean(), static=[FLOOR])
     one, two = make(scene), make(scene, dtype="float32")
