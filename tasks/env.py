@@ -115,12 +115,17 @@ class TaskEnv(VecEnv):
         self.instructions = self.task.instructions
 
     def _step(self, actions: NDArray[np.float32]) -> tuple[dict[str, Any], Any, Any]:
-        if self.live.all():
+        ended = ~self.live
+        if not ended.any():
             self.task.note_action(actions)
             self.drive.advance(self.world, actions, self.substeps)
+            evaluation = self.task.evaluate(self.world)
         else:
-            self._step_live(actions)
-        evaluation = self.task.evaluate(self.world)
+            self._step_live(actions, ended)
+            kept = rows_of(self.task.memory, self.num_envs)[ended]
+            evaluation = self.task.evaluate(self.world)
+            # judging may move a task's clock; worlds that had ended keep theirs
+            write_rows(self.task.memory, kept, ended)
         # A world whose physics left the finite range was put back to the scene's default state:
         # its episode is over, and failed.
         lost = np.array(self.world.diverged, bool)
@@ -134,9 +139,8 @@ class TaskEnv(VecEnv):
         named = evaluation | {f"reward/{name}": value for name, value in terms.items()}
         return named, np.where(lost, 0.0, reward), terminated
 
-    def _step_live(self, actions: NDArray[np.float32]) -> None:
+    def _step_live(self, actions: NDArray[np.float32], ended: Mask) -> None:
         """Step all worlds, then put those that had ended back: they stand still."""
-        ended = ~self.live
         kept = self.sim_state()[ended]
         self.task.note_action(actions)
         self.drive.advance(self.world, actions, self.substeps)

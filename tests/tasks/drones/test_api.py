@@ -85,7 +85,9 @@ def test_a_crash_terminates_and_the_clock_truncates(name):
     assert terminated.tolist() == [True, False] and not truncated.any()
     assert reward[0] == 0 and infos["failure"].tolist() == [True, False]
     while env.live.any():
+        ended = env.sim_state()[0]
         _, _, terminated, truncated, _ = env.step(expert.act(env.world))
+        assert np.array_equal(env.sim_state()[0], ended)  # it stands still, and so does its clock
     assert truncated[1] and not terminated[1]
     env.close()
 
