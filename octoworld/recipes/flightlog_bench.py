@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from octoworld.core.errors import DatasetError, DependencyError
+from octoworld.core.errors import DatasetError, DependencyError, OctoworldError
 from octoworld.core.registry import BACKENDS, ROBOTS, register_bench
 from octoworld.data.flightlog import FlightLog
 from sim.rotors import COMPAT_GRAVITY, compat
+from sim.rotors.fleet import fleet
 from sim.scene import RobotPlacement, Scene
 
 from .drone_physics import angle_between
@@ -56,14 +57,16 @@ def read(path: Path) -> FlightLog:
     """A log of one of the original's physics modes.
 
     Raises:
-        DatasetError: the file is no flight log, or was flown in the clean set.
-        ConfigError: its physics mode is unknown.
-        UnknownNameError: its model is not a registered robot.
+        DatasetError: the file is no flight log, was flown in the clean set or an unknown mode, its
+            model is no registered robot, or its drones start inside each other.
     """
     log = FlightLog.load(path)
     if not log.physics:
         raise DatasetError(f"flight log {path} names no physics mode of gym-pybullet-drones")
-    log_scene(log)
+    try:
+        fleet(log_scene(log))
+    except OctoworldError as error:
+        raise DatasetError(f"flight log {path}: {error}") from None
     return log
 
 
@@ -78,9 +81,7 @@ class FlightLogBench:
         """A row for each log and backend; a backend that is not installed gets one that says so.
 
         Raises:
-            DatasetError: a file is no flight log.
-            ConfigError: its physics mode is unknown.
-            UnknownNameError: its model is not a registered robot.
+            DatasetError: a file is no flight log that can be flown; see `read`.
         """
         rows = []
         # all are read first: a bad one is named before the others have flown for a minute
