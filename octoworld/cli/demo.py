@@ -1,4 +1,4 @@
-"""`octoworld demo`: the main job in minutes, then the viewer."""
+"""`octoworld demo`: a drone learns to hover, then the main job in minutes, then the viewer."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import tyro
+from .parse import parse
 
 PRETRAINED = """Trained by us beforehand, from nothing, and shipped in assets/checkpoints/tabletop:
   grounding     where things are in a picture, from still scenes
@@ -17,9 +17,16 @@ Made here, just now: the demonstrations, the fine-tuned policy, its post-trainin
 All of it again, from nothing (over an hour): octoworld worldenv --profile small"""
 
 
+HOVER_SECONDS = 50.0
+"""Most that learning to hover may take [s]; it takes 20 CPU-seconds (`octoworld bench hover`)."""
+
+
 @dataclass(frozen=True)
 class DemoArgs:
-    """Five demonstrations a task, fine-tuning, post-training in a world model, test, viewer."""
+    """Hover learnt; five demonstrations a task, fine-tuning, post-training in a world model, test.
+
+    At the end the viewer.
+    """
 
     out: Path = Path("runs/demo")
     """Run folder; a demo that was stopped there goes on, a finished one is shown."""
@@ -35,7 +42,7 @@ class DemoArgs:
 
 def main(argv: list[str]) -> int:
     """Run the verb; returns the exit status."""
-    args = tyro.cli(DemoArgs, prog="octoworld demo", args=argv)
+    args = parse(DemoArgs, "demo", argv)
     from octoworld.core.io import read_json
     from octoworld.core.paths import asset
     from octoworld.recipes.worldenv import Run, WorldEnvConfig, profile, run_worldenv
@@ -43,6 +50,7 @@ def main(argv: list[str]) -> int:
 
     if args.fresh:
         shutil.rmtree(args.out, ignore_errors=True)
+    hover(args.out / "hover", args.seed)
     if (args.out / "config.yaml").exists():
         run = Run.resume(args.out, WorldEnvConfig)
     else:
@@ -62,3 +70,22 @@ def main(argv: list[str]) -> int:
     else:
         print(f"viewer: octoworld view {run.folder}  (http://127.0.0.1:{args.port})")
     return 0
+
+
+def hover(folder: Path, seed: int) -> None:
+    """Train a controller of four rotors from nothing, and say how well it hovers."""
+    from octoworld.recipes.fly import TrainConfig, default_config, train
+    from octoworld.recipes.stages import Run
+
+    from .train import report
+
+    if (folder / "config.yaml").exists():
+        run = Run.resume(folder, TrainConfig)
+    else:
+        config = default_config(
+            "Hover", seed=seed, time_budget=HOVER_SECONDS, target_success=0.98, test_episodes=100
+        )
+        run = Run.create(folder, config)
+    print(f"a drone learns to hover, from rotor speeds and nothing else, in {folder}", flush=True)
+    print(report(train(run)))
+    print(f"see it: octoworld play {folder}\n", flush=True)

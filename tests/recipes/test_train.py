@@ -94,9 +94,12 @@ def test_the_other_algorithms_learn(tmp_path, algo):
     assert outcome["test"]["success"] >= 0.8
 
 
-@pytest.mark.parametrize("algo", ["ppo", "a2c", "sac", "td3"])
-def test_the_controller_acts_as_the_algorithm(tmp_path, algo):
-    learner = Learner(config(algo), Point)
+@pytest.mark.parametrize(
+    ("algo", "bounded"),
+    [("ppo", False), ("ppo", True), ("a2c", True), ("sac", False), ("td3", False)],
+)
+def test_the_controller_acts_as_the_algorithm(tmp_path, algo, bounded):
+    learner = Learner(config(algo, bounded_mean=bounded), Point)
     learner.begin_segment(0)
     learner.model.learn(600)
     controller = learner.controller()
