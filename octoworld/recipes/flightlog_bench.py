@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from octoworld.core.errors import DatasetError, DependencyError, OctoworldError
+from octoworld.core.errors import ActionError, DatasetError, DependencyError, OctoworldError
 from octoworld.core.registry import BACKENDS, ROBOTS, register_bench
 from octoworld.data.flightlog import FlightLog
 from sim.rotors import COMPAT_GRAVITY, compat
@@ -81,7 +81,8 @@ class FlightLogBench:
         """A row for each log and backend; a backend that is not installed gets one that says so.
 
         Raises:
-            DatasetError: a file is no flight log that can be flown; see `read`.
+            DatasetError: a file is no flight log that can be flown (see `read`), or its rotors
+                turn faster than the model's can.
         """
         rows = []
         # all are read first: a bad one is named before the others have flown for a minute
@@ -97,6 +98,8 @@ class FlightLogBench:
                 except (DependencyError, ImportError) as error:
                     rows.append(row | {"skipped": str(error)})
                     continue
+                except ActionError as error:
+                    raise DatasetError(f"flight log {path}: {error}") from None
                 far = float(np.linalg.norm(position - log.position, axis=-1).max())
                 turned = float(angle_between(log.quat, quat).max())
                 row["position_error_m"], row["attitude_error_deg"] = far, turned

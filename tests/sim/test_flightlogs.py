@@ -109,6 +109,9 @@ def test_bad_files_are_named(tmp_path):
         np.savez(tmp_path / "bad.npz", **changed)
         with pytest.raises(DatasetError, match=message):
             read(tmp_path / "bad.npz")
+    np.savez(tmp_path / "fast.npz", **(arrays | {"rpm": arrays["rpm"] + 1e4}))
+    with pytest.raises(DatasetError, match=r"fast\.npz: rotor speed .* expected 0 to 21702\.6"):
+        FlightLogBench().compare([tmp_path / "fast.npz"])
     del arrays["dt"]
     np.savez(tmp_path / "less.npz", **arrays)
     with pytest.raises(DatasetError, match="lacks dt"):
