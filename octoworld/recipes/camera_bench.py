@@ -280,7 +280,7 @@ class CameraBench:
         # Mesa's threads share the tiles of an image, and this is one tile: they would only wait.
         # Read once, when the first context is made.
         os.environ.setdefault("LP_NUM_THREADS", "0")
-        rounds, seconds, poses = (3, 0.15, 10) if quick else (9, 1.0, 200)
+        rounds, seconds, poses = (3, 0.15, 10) if quick else (25, 0.5, 200)
 
         def arm(name: str, seed: int, scratch: Path) -> ArmResult:
             if name == ENV_ARM:
