@@ -13,11 +13,15 @@ SMALL_ANGLE_SQUARED = 1e-10
 def matrix_from_quat(quat_wxyz: Any) -> Any:
     """Rotation matrices (..., 3, 3) of unit quaternions (..., 4)."""
     xp = array_namespace(quat_wxyz)
+    twice = quat_wxyz + quat_wxyz
     w, x, y, z = (quat_wxyz[..., i] for i in range(4))
+    x2, y2, z2 = (twice[..., i] for i in (1, 2, 3))
+    xx, yy, zz, xy, xz, yz = x * x2, y * y2, z * z2, x * y2, x * z2, y * z2
+    wx, wy, wz = w * x2, w * y2, w * z2
     rows = [
-        1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y),
-        2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x),
-        2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y),
+        1 - (yy + zz), xy - wz, xz + wy,
+        xy + wz, 1 - (xx + zz), yz - wx,
+        xz - wy, yz + wx, 1 - (xx + yy),
     ]  # fmt: skip
     return xp.reshape(xp.stack(rows, axis=-1), (*quat_wxyz.shape[:-1], 3, 3))
 
