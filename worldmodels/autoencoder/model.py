@@ -28,7 +28,7 @@ class AutoencoderConfig:
     """Cameras, in the order of their tokens; weights are shared, backgrounds are not."""
     image_size: int = 64
     """Height and width [pixel], a multiple of 16."""
-    latent_channels: int = 48
+    latent_channels: int = 64
     """Numbers per token: four cells of 8x8 pixels with a quarter each."""
     width: int = 24
     """Channels at half resolution; doubled at each of the next two levels."""
@@ -46,6 +46,8 @@ class AutoencoderConfig:
     """Difference from the background at which a pixel counts fully as moving [0..1]."""
     edge_weight: float = 0.25
     """Weight of the difference of image gradients."""
+    rare_share: float = 0.5
+    """Share of a training batch drawn by squared rarity (`worldmodels/rarity.py`)."""
 
     @property
     def grid(self) -> int:
