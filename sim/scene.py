@@ -37,7 +37,7 @@ class CableSpec:
     """Where it is tied, in the frame of each body [m]."""
     time_constant: float = 0.01
     """In which stretch dies out [s]; at least two physics steps."""
-    radius: float = 0.0015
+    radius: float = 0.0025
     """As drawn [m]."""
     rgba: tuple[float, float, float, float] = (0.15, 0.15, 0.15, 1.0)
 

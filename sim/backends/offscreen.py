@@ -248,6 +248,9 @@ class Offscreen:
         mujoco.mj_setState(model, data, row, mujoco.mjtState.mjSTATE_INTEGRATION.value)
         mujoco.mj_kinematics(model, data)
         mujoco.mj_camlight(model, data)
+        if model.ntendon:  # where cables run
+            mujoco.mj_comPos(model, data)
+            mujoco.mj_tendon(model, data)
         mujoco.mjv_updateScene(
             model, data, self._option, None, self._camera, mujoco.mjtCatBit.mjCAT_ALL.value, scene
         )

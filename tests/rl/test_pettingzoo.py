@@ -8,14 +8,18 @@ import pytest
 from gymnasium.vector import AutoresetMode
 
 from octoworld.core.errors import ActionError, ConfigError
+from octoworld.core.registry import TASKS
 from octoworld.recipes.teams import parallel_env
 from sim.vec_env import VecEnv
+from tasks.drones.flying import FlyingTask
 from tasks.env import task_env
 
 pytest.importorskip("pettingzoo")
 from pettingzoo.test import parallel_api_test, parallel_seed_test
 
 from octoworld.rl.adapters.pettingzoo import TeamParallelEnv
+
+FLYING = [name for name in TASKS.names() if issubclass(TASKS.get(name), FlyingTask)]
 
 
 def hover(num_drones: int = 3, **options: Any) -> Any:
@@ -39,7 +43,7 @@ def test_pettingzoos_api_test_is_clean(num_drones):
         parallel_api_test(hover(num_drones), 100)
 
 
-@pytest.mark.parametrize("task", ["Formation", "Hover", "MeetUp"])
+@pytest.mark.parametrize("task", FLYING)
 def test_other_tasks_are_parallel_environments_too(task):
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -5,7 +5,7 @@ import pytest
 
 from octoworld.core.errors import ConfigError
 from octoworld.core.registry import BACKENDS, ROBOTS
-from robots.spec import BodySpec, GeomSpec, JointSpec
+from robots.spec import BodySpec, CameraSpec, GeomSpec, JointSpec
 from sim.scene import CableSpec, RobotPlacement, Scene
 
 LENGTH, STEP, GRAVITY = 0.4, 1 / 240, 9.81
@@ -55,6 +55,17 @@ def test_a_slack_cable_lets_its_load_fall_and_catches_it():
     assert np.allclose(HOOK[2] - 0.1 - places[free, 2], fallen[free], atol=1e-5)
     assert places[-1, 2] == pytest.approx(HOOK[2] - LENGTH, abs=0.003)
     assert places[:, 2].min() > HOOK[2] - LENGTH - 0.03
+
+
+def test_pictures_show_the_cable():
+    camera = CameraSpec("side", (0.0, -1.0, 1.3), (0.0, 0.0, 1.3), fovy_deg=40, width=96, height=96)
+    world = BACKENDS.get("mujoco")(hanging(cameras=(camera,)), 1, 1)
+    world.set_pose("ball", np.array([[0, 0, HOOK[2] - LENGTH, 1, 0, 0, 0]]))
+    world.refresh()
+    image = world.render("side")[0].astype(int)
+    middle = image[48, 40:56].sum(axis=-1)  # a row across the cable: dark in the middle alone
+    assert middle.argmin() in (7, 8) and middle[0] - middle.min() > 50
+    world.close()
 
 
 @pytest.mark.parametrize("backend", ["rotorcraft", "pybullet"])
