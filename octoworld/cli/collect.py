@@ -39,9 +39,11 @@ def main(argv: list[str]) -> int:
     """Run the verb; returns the exit status."""
     args = parse(CollectArgs, "collect", argv)
     from octoworld.core.errors import ConfigError
+    from octoworld.core.io import write_text
     from octoworld.core.registry import TASKS
     from octoworld.recipes.recording import write_dataset
     from octoworld.recipes.rollouts import RolloutConfig, collect
+    from sim.backends.mjcf import scene_xml
     from vla.checkpoint import load_policy
 
     task = TASKS.get(args.task)
@@ -57,5 +59,6 @@ def main(argv: list[str]) -> int:
     facts = write_dataset(
         args.out, collect(args.task, seeds, config, policy=policy, source=source), append=True
     )
+    write_text(args.out / "scene.xml", scene_xml(task(1).scene()))  # for `octoworld view`
     print(", ".join(f"{name} {value:g}" for name, value in facts.items()))
     return 0

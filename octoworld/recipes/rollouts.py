@@ -17,6 +17,8 @@ from octoworld.data.episode import Episode
 from tasks.env import TaskEnv, task_env
 from vla.policy import Policy
 
+from .scene_rows import SceneRows
+
 
 @dataclass(frozen=True)
 class RolloutConfig:
@@ -102,6 +104,7 @@ def roll_out(
     first_success = np.full(env.num_envs, horizon, int)
     chunk = np.empty((env.num_envs, 0, 0), np.float32)
     used = 0
+    looks = SceneRows(env.world)
     for step in range(horizon):
         if look is not None:
             look(env, step)
@@ -113,6 +116,8 @@ def roll_out(
         # apart, so that who knows the scene but no task (the viewer) can read the first;
         # joined, in this order, they are what `TaskEnv.restore_worlds` takes
         row |= {"sim_state": env.world.get_state(), "task_memory": env.memory_rows()}
+        if looks.is_needed:
+            row["scene_state"] = looks()
         row["observation.environment_state"] = env.task.observe(env.world)["privileged"]
         obs, reward, _, _, infos = env.step(action)
         row |= {"next.reward": reward.copy(), "next.success": np.asarray(infos["success"], bool)}

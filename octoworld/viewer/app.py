@@ -13,18 +13,18 @@ import numpy as np
 import viser
 from numpy.typing import NDArray
 
-from octoworld.core.errors import DatasetError
+from octoworld.core.errors import ConfigError, DatasetError
 from octoworld.data.episode import Episode
 
 from .frames import captioned_row, difference
 from .plots import Curve, add_plot, plot_data, reflector_curves, reward_curves
 from .recording import (
-    SIM_STATE,
     Recording,
     cameras,
     imagined_images,
     missing,
     open_recording,
+    scene_rows,
     true_images,
 )
 from .stage import Stage
@@ -116,6 +116,9 @@ class ViewerApp:
             self.missing_text.visible = bool(lacks)
             self.timeline.max = max(len(self.episode) - 1, 1)
             self.timeline.value = 0
+            rows = scene_rows(self.episode)
+            if rows is not None:
+                self.stage.trace(rows)
             self.show(0)
 
     def show(self, step: int) -> None:
@@ -125,7 +128,7 @@ class ViewerApp:
             self.clock.content = (
                 f"step **{step}** of {len(self.episode) - 1} · {step / self.episode.fps:.1f} s"
             )
-            rows = self.episode.columns.get(SIM_STATE)
+            rows = scene_rows(self.episode)
             if rows is not None:
                 self._show_physics(rows[step])
             for camera, panel in self._panels.items():
@@ -302,7 +305,10 @@ def serve(
 
     Raises:
         DatasetError: there is no recording at `run`.
+        ConfigError: no such port.
     """
+    if not 0 < port < 65536:
+        raise ConfigError(f"port {port}: expected 1 to 65535")
     recording = open_recording(run)
     app = ViewerApp(recording, port=port, host=host, theme=theme)
     taken = "" if app.server.get_port() == port else f" (port {port} is taken)"

@@ -37,6 +37,20 @@ class PhysicsReplay:
         self.state_size = mujoco.mj_stateSize(self.model, STATE)
         mujoco.mj_kinematics(self.model, self.data)
 
+    def paths(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Where all that flies is in rows (T, S), (B, T, 3): what is free and carries a camera."""
+        model = self.model
+        carriers = set(model.cam_bodyid.tolist())
+        at = [
+            1 + model.jnt_qposadr[j]  # the first number of a row is the time
+            for j in range(model.njnt)
+            if model.jnt_type[j] == mujoco.mjtJoint.mjJNT_FREE.value
+            and model.jnt_bodyid[j] in carriers
+        ]
+        if self.misfit(rows.shape[1]) is not None:
+            at = []
+        return np.array([rows[:, k : k + 3] for k in at]).reshape(len(at), len(rows), 3)
+
     def misfit(self, row_size: int) -> str | None:
         """Why rows of this size do not belong to this scene; None when they do."""
         sizes = (self.state_size, self.state_size + 4 * self.model.ngeom)

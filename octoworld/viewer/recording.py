@@ -13,7 +13,7 @@ Columns of an episode, row t being the moment before action t:
     observation.images.imagined.<camera>
                                   (T, H, W, 3) uint8, what the world model drew for the same moment
                                   (to other LeRobot tools it is one more camera)
-    sim_state                     (T, S) float64: mjSTATE_INTEGRATION, then 4 colours per geom
+    scene_state, else sim_state   (T, S) float64: mjSTATE_INTEGRATION, then 4 colours per geom
     next.reward, next.success     (T,), judged after action t
     reflector.probability         (T,) success probability that the reflector gives
     reflector.progress            (T,) progress in [0, 1]
@@ -44,6 +44,8 @@ from octoworld.data.reader import Dataset
 TRUE_IMAGES = "observation.images."
 IMAGINED_IMAGES = "observation.images.imagined."
 SIM_STATE = "sim_state"
+SCENE_STATE = "scene_state"
+"""Of worlds whose `sim_state` is in another engine's form."""
 REWARD, SUCCESS = "next.reward", "next.success"
 PROBABILITY = "reflector.probability"
 PROGRESS = "reflector.progress"
@@ -138,6 +140,11 @@ def _split(episode: Episode) -> tuple[dict[str, str], dict[str, str]]:
     return true, imagined
 
 
+def scene_rows(episode: Episode) -> NDArray[np.float64] | None:
+    """How the world looked at each step, (T, S), or None."""
+    return episode.columns.get(SCENE_STATE, episode.columns.get(SIM_STATE))
+
+
 def signal(episode: Episode, column: str) -> NDArray[np.float64] | None:
     """A column of one number a step, (T,), or None when this episode lacks it."""
     values = episode.columns.get(column)
@@ -151,7 +158,7 @@ def missing(episode: Episode, scene: Path | None) -> list[str]:
     lines = []
     if scene is None:
         lines.append("no `scene.xml` in the run folder: no 3D replay")
-    if SIM_STATE not in episode.columns:
+    if scene_rows(episode) is None:
         lines.append("no column `sim_state`: no 3D replay")
     true, imagined = _split(episode)
     if not true:

@@ -20,6 +20,17 @@ VIEW_DIRECTION = np.array([1.0, -0.75, 0.65])
 """From what is looked at to the eye: in front of the table, to its right, from above."""
 ENVIRONMENT_LIGHT = 0.3
 """Strength of the light from all sides; mjviser sets 0.8."""
+TRAILS = (
+    (230, 159, 0),
+    (86, 180, 233),
+    (0, 158, 115),
+    (204, 121, 167),
+    (213, 94, 0),
+    (0, 114, 178),
+)
+"""Colours of drones' paths, one after another: Okabe and Ito 2008."""
+MARGIN = 0.25
+"""Kept around paths in view [m]."""
 FIELD_OF_VIEW = np.radians(45.0)
 
 
@@ -28,6 +39,7 @@ class Stage:
 
     def __init__(self, server: viser.ViserServer, theme: str) -> None:
         self._server, self._theme = server, theme
+        self._trails: list[viser.LineSegmentsHandle] = []
         self._clear()
         self._path: Path | None = None
         self._scene: ViserMujocoScene | None = None
@@ -38,6 +50,7 @@ class Stage:
         if scene_path == self._path:
             return
         self._clear()
+        self._trails = []  # gone with the scene
         self._path, self._scene, self.replay = None, None, None
         if scene_path is None:
             return
@@ -66,6 +79,24 @@ class Stage:
             self._scene.rebuild_visual_handles()  # colours are baked into its meshes
         self._scene.update_from_mjdata(self.replay.data)
 
+    def trace(self, rows: NDArray[np.float64]) -> None:
+        """Draw the paths of an episode's drones, from `sim_state` rows (T, S), and look at them."""
+        for line in self._trails:
+            line.remove()
+        self._trails = []
+        if self.replay is None:
+            return
+        paths = self.replay.paths(rows)
+        for k, path in enumerate(paths):
+            self._trails.append(
+                self._server.scene.add_line_segments(
+                    f"/trails/{k}", points=np.stack([path[:-1], path[1:]], axis=1),
+                    colors=TRAILS[k % len(TRAILS)], thickness=2.0, thickness_units="screen",
+                )
+            )  # fmt: skip
+        if len(paths):
+            self._look(paths.min(axis=(0, 1)) - MARGIN, paths.max(axis=(0, 1)) + MARGIN)
+
     def _aim(self) -> None:
         """Look at what can move, from a distance at which all of it is in the picture."""
         assert self.replay is not None
@@ -76,6 +107,10 @@ class Stage:
             high = (data.geom_xpos[moving] + model.geom_rbound[moving, None]).max(axis=0)
         else:
             low, high = model.stat.center - model.stat.extent, model.stat.center + model.stat.extent
+        self._look(low, high)
+
+    def _look(self, low: NDArray[np.float64], high: NDArray[np.float64]) -> None:
+        """Turn every eye to a box."""
         center, radius = (low + high) / 2, float(np.linalg.norm(high - low)) / 2
         distance = 0.95 * radius / np.sin(FIELD_OF_VIEW / 2)
         eye = center + distance * VIEW_DIRECTION / np.linalg.norm(VIEW_DIRECTION)
