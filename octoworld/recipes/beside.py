@@ -21,6 +21,9 @@ CITED = {
 }
 """Medians of version 2.1.0 (commit 90b178a) on 2 shared cores of an Intel Xeon, for tables of runs
 that did not measure it: control steps a CPU-second, drone-physics-steps a CPU-second, ms."""
+VERSION = """\
+import gym_pybullet_drones, importlib.metadata
+print(importlib.metadata.version("gym-pybullet-drones"))"""
 INSTALL = """\
 git clone https://github.com/learnsyslab/gym-pybullet-drones
 python3.11 -m venv original
@@ -44,8 +47,8 @@ class Original:
         self.python = Path(python).absolute()
         if not self.python.is_file():
             raise ConfigError(f"--beside {python}: no such interpreter; make one so:\n{INSTALL}")
-        self._run(["-c", "import gym_pybullet_drones"], "")
-        self.version = "unknown"
+        self.version = self._run(["-c", VERSION], "").strip().splitlines()[-1]
+        """Of gym-pybullet-drones."""
 
     def measure(self, what: str, **request: Any) -> Any:
         """What a function of `original_drones.MEASURES` returns.
@@ -55,9 +58,7 @@ class Original:
         """
         # -I: the script's folder must not be searched for modules
         asked = json.dumps({"what": what, **request})
-        answer = json.loads(self._run(["-I", str(SCRIPT)], asked).strip().splitlines()[-1])
-        self.version = answer["version"]
-        return answer["values"]
+        return json.loads(self._run(["-I", str(SCRIPT)], asked).strip().splitlines()[-1])
 
     def _run(self, arguments: list[str], text: str) -> str:
         try:
