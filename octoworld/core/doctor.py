@@ -48,6 +48,7 @@ def run_checks() -> list[Check]:
         check_packages,
         check_imports,
         check_pybullet,
+        check_kernels,
         check_video,
     )
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
@@ -235,6 +236,31 @@ def check_pybullet() -> list[Check]:
     if answer.split()[-1] == "1":
         return [Check("pybullet numpy", "ok", "camera images are numpy arrays")]
     return [Check("pybullet numpy", "warn", "built without numpy: slow camera images", mend)]
+
+
+_KERNELS = """
+import os, pathlib, numba
+import sim.rotors.compiled as kernels
+folder = pathlib.Path(kernels.config.CACHE_DIR)
+there = next(p for p in (folder, *folder.parents) if p.exists())
+print(any(folder.glob("**/*.nbc")), os.access(there, os.W_OK), folder)
+"""
+
+
+def check_kernels() -> list[Check]:
+    """Machine code of the drones' physics: kept from set-up, or compiled at each start."""
+    is_done, answer = _python(_KERNELS)
+    if not is_done:
+        mend = f"{sys.executable} -m pip install --force-reinstall numba"
+        return [Check("numba cache", "fail", answer, mend)]
+    is_kept, is_writable, folder = answer.split(" ", 2)
+    if is_kept == "True":
+        return [Check("numba cache", "ok", f"the drones' physics is compiled, in {folder}")]
+    if is_writable == "True":
+        detail = f"empty: the first flight compiles its physics, about 10 s, once, into {folder}"
+        return [Check("numba cache", "warn", detail, "make setup")]
+    detail = f"{folder} cannot be written: every start compiles the drones' physics, about 10 s"
+    return [Check("numba cache", "warn", detail, 'export NUMBA_CACHE_DIR="$HOME/.cache/numba"')]
 
 
 def check_video() -> list[Check]:

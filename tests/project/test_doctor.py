@@ -59,3 +59,15 @@ def test_pybullet_without_numpy_is_reported(monkeypatch):
 def test_a_crash_is_no_success():
     is_done, answer = doctor._python("import os; os.abort()")
     assert not is_done and "signal 6" in answer
+
+
+def test_kernels_that_are_not_kept_are_reported(monkeypatch, tmp_path):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "empty"))
+    (check,) = doctor.check_kernels()
+    assert check.status == "warn" and check.mend == "make setup" and "10 s" in check.detail
+    answers = {"True True /a b": "ok", "False True /a b": "warn", "False False /a b": "warn"}
+    for answer, status in answers.items():
+        monkeypatch.setattr(doctor, "_python", lambda code, answer=answer: (True, answer))
+        (check,) = doctor.check_kernels()
+        assert check.status == status and "/a b" in check.detail
+    assert "NUMBA_CACHE_DIR" in check.mend
