@@ -28,8 +28,10 @@ HARD = {"randomize": "flight", "aero": {"latency": 0.02}}
 ARMS = {"nominal": SEEN, "randomised": SEEN | HARD}
 """Task options in training."""
 EPISODES = 200
-STEPS = 2_500_000
-"""Of training, in both arms."""
+STEPS = 1_800_000
+"""Most steps of training, in both arms."""
+TARGET = 0.97
+"""Success on the selection starts, in the arm's own physics, at which its training stops."""
 
 
 @register_bench("robust")
@@ -69,14 +71,21 @@ class RobustBench:
                 seeds=seeds,
                 metric="success",
                 margin=0.2,
-                statement="at least 20 points more success in the hard physics, same steps",
+                statement="at least 20 points more success in the hard physics, each "
+                "trained until it masters its own physics, or for as many steps",
             ),
         ]
 
         def arm(name: str, seed: int, scratch: Path) -> ArmResult:
             return harden(name, seed, scratch, steps)
 
-        settings = {"arms": ARMS, "test": HARD, "steps": steps, "episodes": EPISODES}
+        settings = {
+            "arms": ARMS,
+            "test": HARD,
+            "steps": steps,
+            "target": TARGET,
+            "episodes": EPISODES,
+        }
         run(claims, arm, folder, scratch=Path("runs") / folder.name, config=settings)
 
     def report(self, folder: Path) -> str:
@@ -101,10 +110,15 @@ class RobustBench:
 
 
 def robust_config(options: dict[str, Any], seed: int, steps: int) -> TrainConfig:
-    """Training of an arm; the same for both but for the physics."""
+    """Training of an arm; the same for both but for the physics.
+
+    Chosen with seeds 100 and 101. Where drones are weak, actions saturate and one in ten crashed
+    until means were bounded; the value of a crash then outweighed all else in the clipped gradient
+    until rewards were scaled.
+    """
     return default_config(
-        "Hover", seed=seed, total_steps=steps, num_envs=256, learning_rate=1.5e-3,
-        bounded_mean=True, eval_episodes=100, test_episodes=0,
+        "Hover", seed=seed, total_steps=steps, target_success=TARGET, num_envs=256,
+        learning_rate=1.5e-3, bounded_mean=True, normalize_reward=True, eval_episodes=100, test_episodes=0,
         options={"n_steps": 32, "n_epochs": 4, "target_kl": 0.02}, env={"task_options": options},
     )  # fmt: skip
 
