@@ -118,7 +118,8 @@ def robust_config(options: dict[str, Any], seed: int, steps: int) -> TrainConfig
     """
     return default_config(
         "Hover", seed=seed, total_steps=steps, target_success=TARGET, num_envs=256,
-        learning_rate=1.5e-3, bounded_mean=True, normalize_reward=True, eval_episodes=100, test_episodes=0,
+        learning_rate=1.5e-3, bounded_mean=True, normalize_reward=True,
+        eval_episodes=100, test_episodes=0,
         options={"n_steps": 32, "n_epochs": 4, "target_kl": 0.02}, env={"task_options": options},
     )  # fmt: skip
 
