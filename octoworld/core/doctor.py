@@ -239,9 +239,9 @@ def check_pybullet() -> list[Check]:
 
 
 _KERNELS = """
-import os, pathlib, numba
-import sim.rotors.compiled as kernels
-folder = pathlib.Path(kernels.config.CACHE_DIR)
+import os, pathlib
+from sim.rotors.compiled import step
+folder = pathlib.Path(step._cache.cache_path)
 there = next(p for p in (folder, *folder.parents) if p.exists())
 print(any(folder.glob("**/*.nbc")), os.access(there, os.W_OK), folder)
 """
