@@ -18,10 +18,21 @@ once with the configurator (tcp://127.0.0.1:5761), or with `--config FILE` of CL
 
 Arm with the throttle down, after some hundred steps at rest in which the gyro calibrates:
 
+    spec, dt = ROBOTS.get("cf2x")(), 0.002
+    placed = (RobotPlacement(spec, (0.0, 0.0, 0.05)),)
+    world = BACKENDS.get("rotorcraft")(Scene("sitl", robots=placed, timestep=dt), 1)
+    flight, before = world.flight, np.zeros(3)
     with Betaflight() as autopilot:
-        for k in range(steps):
-            motors = autopilot.step(k * dt, position, quat, velocity, rates, acceleration, channels)
-            rpm = rotor_speeds(motors, spec.rotorcraft)    # then one step of physics with it
+        for k in range(round(10 / dt)):
+            velocity = flight.velocity[0, 0]
+            channels = rc_channels(throttle(k * dt), rates_wanted(k * dt), armed=k * dt > 1)[0]
+            motors = autopilot.step(
+                k * dt, flight.position[0, 0], flight.quat[0, 0], velocity,
+                flight.omega_body[0, 0], (velocity - before) / dt, channels)
+            before = velocity.copy()
+            world.step(rotor_speeds(motors, spec.rotorcraft)[None], 1)
+
+with `throttle` in [0, 1] and `rates_wanted` (3,) [rad/s] your own. Another backend is another name.
 
 What lockstep means here. The firmware sends one servo packet for each state packet, from whichever
 turn of its control loop comes next, so its motors can stem from the state before. A build with

@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 from octoworld.core.errors import ActionError, ConfigError
-from octoworld.core.registry import ROBOTS
+from octoworld.core.registry import BACKENDS, ROBOTS
+from octoworld.data.flightlog import FlightLog
 from robots.autopilot.betaflight import AutopilotError, Betaflight, BetaflightConfig
 from robots.autopilot.packets import (
     FDM,
@@ -29,6 +30,7 @@ from robots.autopilot.packets import (
     rotor_order,
     rotor_speeds,
 )
+from sim.scene import RobotPlacement, Scene
 
 LEVEL = (1.0, 0.0, 0.0, 0.0)
 ZERO = (0.0, 0.0, 0.0)
@@ -195,6 +197,34 @@ def test_lost_packets_change_nothing_but_the_time_it_takes(fly):
 def test_the_same_simulation_gives_the_same_log(fly):
     logs = [simulate(fly()[0], "cf2x", np.array([0.3, 0.2, 0.1]), 100) for _ in range(2)]
     assert np.array_equal(logs[0], logs[1])
+
+
+def hover(bridge: Betaflight, seconds: float) -> tuple[np.ndarray, float]:
+    """The loop of the module's docstring: whole physics with the firmware in it, (T, 20) states."""
+    spec = ROBOTS.get("cf2x")()
+    placed = (RobotPlacement(spec, (0.0, 0.0, 0.7)),)
+    world = BACKENDS.get("rotorcraft")(Scene("sitl", robots=placed, timestep=DT), 1)
+    flight, log = world.flight, FlightLog.of_world(world, DT, model="cf2x")
+    before = np.zeros(3)
+    for k in range(round(seconds / DT)):
+        position, velocity = flight.position[0, 0], flight.velocity[0, 0]
+        throttle = 0.444 + 0.25 * (1.0 - position[2]) - 0.2 * velocity[2]
+        motors = bridge.step(
+            k * DT, position, flight.quat[0, 0], velocity, flight.omega_body[0, 0],
+            (velocity - before) / DT, rc_channels(throttle, ZERO)[0],
+        )  # fmt: skip
+        before = velocity.copy()
+        rpm = rotor_speeds(motors, spec.rotorcraft)
+        world.step(rpm[None], 1)
+        log.record(world, rpm)
+    return log.state[:, 0], float(flight.position[0, 0, 2])
+
+
+@pytest.mark.timeout(300)
+def test_ten_seconds_of_flight_give_the_same_log_twice(fly):
+    (first, height), (second, _) = (hover(fly()[0], 10.0) for _ in range(2))
+    assert first.shape == (5000, 20) and np.array_equal(first, second)
+    assert height == pytest.approx(1.0, abs=0.02)
 
 
 def test_other_packets_are_ignored(fly):
