@@ -41,6 +41,48 @@ def test_unknown_task_lists_the_tasks(capsys, tmp_path):
     assert "'PickUpp'" in line and "Did you mean 'PickUp'" in line and "OpenDrawer" in line
 
 
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (("train", "Hoverr"), ("'Hoverr'", "Did you mean 'Hover'")),
+        (("train", "Hover", "--control", "nonsense"), ("'nonsense'", "one_d_rpm", "rates", "vel")),
+        (("train", "Hover", "--backend", "bullet"), ("'bullet'", "mujoco", "rotorcraft")),
+        (("train", "Hover", "--colour", "red"), ("--colour", "octoworld train --help")),
+        (("train", "Hover", "--num-envs", "many"), ("--num-envs", "'many'")),
+        (("train", "Hover", "--env", "wind=3"), ("'wind'", "obs_mode", "image_size")),
+        (("train", "Hover", "--env", "task_options={robot: panda}"), ("'panda'", "motors")),
+        (("train", "Hover", "--algo", "dqn"), ("'dqn'", "ppo", "sac")),
+        (("collect", "Hover"), ("--out", "octoworld collect --help")),
+        (("collect", "Hover", "--out", "d", "--hold-steps", "-1"), ("hold_steps -1",)),
+        (("collect", "Hover", "--out", "d", "--cameras", "nose"), ("'nose'", "front, overview")),
+        (("play", "Hoverr"), ("'Hoverr'", "Did you mean 'Hover'")),
+        (("play", "runs/nothing"), ("runs/nothing", "expected a run, a policy, or")),
+        (("play", "Hover", "--task", "Land"), ("Hover", "octoworld play Land")),
+        (("dataset", "chek", "d"), ("chek", "check, stats")),
+        (("list", "foo"), ("'foo'", "backends")),
+        (("bench", "flightlogs", "nofile.npz"), ("nofile.npz", "No such file")),
+        (("bench", "nosuch"), ("'nosuch'", "cameras", "flightlogs")),
+        (("view", "nothing"), ("nothing", "run folder")),
+    ],
+)
+def test_a_newcomers_mistakes(capsys, tmp_path, monkeypatch, argv, words):
+    monkeypatch.chdir(tmp_path)
+    line = error_of(capsys, *argv)
+    assert all(word in line for word in words), line
+    assert not list(tmp_path.glob("runs/*/config.yaml"))  # the next try finds its folder free
+
+
+def test_a_renderer_that_does_not_exist(capsys, monkeypatch):
+    monkeypatch.setenv("MUJOCO_GL", "vulkan")
+    assert "'vulkan'; expected egl, osmesa" in error_of(capsys, "list")
+
+
+def test_a_port_that_does_not_exist(capsys, tmp_path):
+    assert "port 99999: expected 1 to 65535" in error_of(
+        capsys, "view", str(tmp_path), "--port", "99999"
+    )
+
+
 def test_unknown_profile_lists_the_profiles(capsys, tmp_path):
     line = error_of(capsys, "worldenv", "--profile", "huge", "--out", str(tmp_path / "r"))
     assert "'huge'" in line and "smoke" in line and "small" in line
