@@ -12,7 +12,7 @@ def flight_training(algo: str) -> dict[str, Any]:
 
     Observations are of unit size as they are; running statistics would follow the hover. Noise of
     deviation 1 on four rotors tumbles the drone, so that most steps teach nothing: with 0.4, Hover
-    was learnt by ten seeds of ten; with 1, none that was tried kept to it.
+    was learnt by ten seeds of ten; with 1, the one that was tried lost it again.
     """
     if algo != "ppo":
         return {}
