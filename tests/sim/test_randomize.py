@@ -9,11 +9,30 @@ from hypothesis import strategies as st
 
 from octoworld.core.errors import ConfigError, UnknownNameError
 from octoworld.core.rng import WorldRng
+from sim.backends.rotorcraft import RotorcraftWorld
 from sim.randomize import PRESETS, Randomizer, Spread, spread
-from tasks.env import task_env
+from sim.rotors.flight import Flight
+from tasks.drones.flying import FlyingTask
+from tasks.env import TaskEnv, task_env
 
 KNOWN = ("mass_scale", "motor_time_constant")
 FLIGHT = {"randomize": "flight", "aero": {"latency": 0.02}}
+
+
+def flying(env: TaskEnv) -> FlyingTask:
+    assert isinstance(env.task, FlyingTask)
+    return env.task
+
+
+def air(env: TaskEnv) -> Flight:
+    assert isinstance(env.world, RotorcraftWorld)
+    return env.world._air
+
+
+def sampled_by(env: TaskEnv) -> dict[str, np.ndarray]:
+    randomizer = flying(env).randomizer
+    assert randomizer is not None
+    return randomizer.sampled()
 
 
 @given(st.floats(1e-3, 10), st.floats(0, 10), st.booleans(), st.floats(0, 1, exclude_max=True))
@@ -68,9 +87,9 @@ def test_draws_reach_the_physics_and_leave_starts_alone(task):
     seeds = [1, 2, 3, 4]
     first, second = plain.reset(seed=seeds)[0], drawn.reset(seed=seeds)[0]
     assert np.array_equal(first, second)
-    physics, sampled = drawn.world._air.parameters, drawn.task.randomizer.sampled()
+    physics, sampled = air(drawn).parameters, sampled_by(drawn)
     assert set(sampled) == set(PRESETS["flight"])
-    nominal = drawn.world._air.fleet.parameters
+    nominal = air(drawn).fleet.parameters
     assert np.allclose(physics.mass / nominal.mass, sampled["mass_scale"])
     assert np.allclose(
         physics.inertia / np.where(nominal.inertia == 0, 1, nominal.inertia),
@@ -93,11 +112,11 @@ def test_recorded_states_keep_their_physics():
     kept = env.sim_state()
     action = np.zeros((2, env.num_acts), np.float32)
     first = [env.step(action)[0] for _ in range(5)]
-    masses = env.task.randomizer.sampled()["mass_scale"].copy()
+    masses = sampled_by(env)["mass_scale"].copy()
     env.reset(seed=[3, 4])
-    assert not np.array_equal(env.task.randomizer.sampled()["mass_scale"], masses)
+    assert not np.array_equal(sampled_by(env)["mass_scale"], masses)
     env.restore_worlds(np.ones(2, bool), kept)
-    assert np.array_equal(env.task.randomizer.sampled()["mass_scale"], masses)
+    assert np.array_equal(sampled_by(env)["mass_scale"], masses)
     again = [env.step(action)[0] for _ in range(5)]
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
     env.close()
@@ -110,7 +129,8 @@ def test_last_actions_are_seen_latest_first():
     for _ in range(4):
         given_actions.append(rng.uniform(-0.1, 0.1, (2, env.num_acts)).astype(np.float32))
         env.step(given_actions[-1])
-    felt = env.task.drone_observations(env.world)[0]
+    assert isinstance(env.world, RotorcraftWorld)
+    felt = flying(env).drone_observations(env.world)[0]
     for drone in range(2):
         shown = felt[:, drone, 16:].reshape(2, 3, 4)
         for back in range(3):
