@@ -108,6 +108,11 @@ class Hover1D(Hover):
 
     name = "Hover1D"
     control_mode: ClassVar[str] = "one_d_rpm"
+    templates = Templates(
+        "go straight up or down to {height} meters and stay",
+        "keep a height of {height} meters",
+        "balance your weight at {height} meters",
+    )
     offset_range: ClassVar = (0.0, 0.0, 1.0)
     tilt_range: ClassVar[float] = 0.0
     speed_range: ClassVar = (0.0, 0.0, 1.0)
