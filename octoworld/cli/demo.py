@@ -14,7 +14,7 @@ PRETRAINED = """Trained by us beforehand, from nothing, and shipped in assets/ch
   autoencoder, world model, reflector
                 from {episodes} episodes of an earlier policy in true physics
 Made here, just now: the demonstrations, the fine-tuned policy, its post-training, both tests.
-All of it again, from nothing (over an hour): octoworld worldenv --profile small"""
+All of it again, from nothing (hours): octoworld worldenv --profile small"""
 
 
 HOVER_SECONDS = 50.0

@@ -13,7 +13,7 @@ class WorldEnvArgs:
     """World-Env from start to end: data, SFT, world model, reflector, post-training, test."""
 
     profile: str = "small"
-    """smoke (minutes: shows that it runs), demo (from our checkpoints), small (over an hour)."""
+    """smoke (minutes: shows that it runs), demo (from our checkpoints), small (hours)."""
     seed: int = 0
     """Root of every random stream."""
     out: Path | None = None

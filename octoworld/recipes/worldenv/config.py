@@ -118,7 +118,7 @@ class WorldEnvConfig:
     worldmodel: FlowTrainConfig = field(
         default_factory=lambda: FlowTrainConfig(
             fit=FitConfig(
-                steps=2600, batch_size=16, learning_rate=1e-3, ema_decay=0.995, checkpoint_every=250
+                steps=5200, batch_size=16, learning_rate=1e-3, ema_decay=0.995, checkpoint_every=250
             ),
             polish=FitConfig(
                 steps=500, batch_size=16, learning_rate=4e-4, ema_decay=0.995, checkpoint_every=250
