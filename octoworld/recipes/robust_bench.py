@@ -16,7 +16,6 @@ from octoworld.rl.evaluate import Evaluation
 from vla.controller import Controller
 
 from .fly import TrainConfig, default_config, train
-from .fly.config import TEST_SEED
 from .fly.training import MAX_EVAL_ENVS, score, task_maker
 from .hover_bench import curve
 from .stages import Run
@@ -27,6 +26,10 @@ HARD = {"randomize": "flight", "aero": {"latency": 0.02}}
 """Mass, inertia and thrust +-20 %, 72 ms motors; commands arrive 20 ms late."""
 ARMS = {"nominal": SEEN, "randomised": SEEN | HARD}
 """Task options in training."""
+SEEDS = (10, 11, 12)
+FIRST_START = 6_000_000
+"""Training seeds, and the first test start. An earlier recipe had been tested with seed 0 on other
+starts and was changed after that, so that those could not judge its successor."""
 EPISODES = 200
 STEPS = 1_800_000
 """Most steps of training, in both arms."""
@@ -43,7 +46,7 @@ class RobustBench:
 
     def run(self, quick: bool, folder: Path) -> None:
         """Three seeds of both arms; `quick`: one seed for few steps, which claims nothing."""
-        seeds = (0,) if quick else (0, 1, 2)
+        seeds = SEEDS[:1] if quick else SEEDS
         steps = 60_000 if quick else STEPS
         claims = [
             Claim(
@@ -135,7 +138,7 @@ def harden(arm: str, seed: int, scratch: Path, steps: int) -> ArmResult:
     policy = Controller.from_pretrained(job.path("checkpoints", "best"))
     hard, calm = (tested(config, policy, SEEN | more) for more in (HARD, {}))
     return ArmResult(
-        range(TEST_SEED, TEST_SEED + EPISODES),
+        range(FIRST_START, FIRST_START + EPISODES),
         {
             "success": hard.success,
             "calm_success": calm.success,
@@ -151,6 +154,6 @@ def tested(config: TrainConfig, policy: Controller, options: dict[str, Any]) -> 
     make = task_maker(replace(config, env={"task_options": options}))
     worlds = make(min(MAX_EVAL_ENVS, EPISODES), AutoresetMode.DISABLED)
     try:
-        return score(worlds, policy, TEST_SEED, EPISODES)
+        return score(worlds, policy, FIRST_START, EPISODES)
     finally:
         worlds.close()
