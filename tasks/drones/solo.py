@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any, ClassVar
 
 import numpy as np
@@ -25,17 +26,17 @@ class SoloTask(FlyingTask):
         super().__init__(num_worlds, **options)
         self.memory["clock"] = np.zeros(num_worlds)
 
+    @abstractmethod
     def begin(self, world: FlyingWorld, mask: Mask, rng: WorldRng) -> NDArray:
         """Draw goals of the masked worlds; where the drone starts, (n, 3) [m]."""
-        raise NotImplementedError
 
+    @abstractmethod
     def judge(self, world: FlyingWorld, felt: Evaluation) -> Evaluation:
         """Quantities of this task, among them `success`; `failure` is added to crashes."""
-        raise NotImplementedError
 
+    @abstractmethod
     def terms(self, evaluation: Evaluation) -> dict[str, tuple[float, NDArray]]:
         """Weights and terms of the reward, each in [0, 1]."""
-        raise NotImplementedError
 
     def draw(self, world: FlyingWorld, mask: Mask, rng: WorldRng) -> NDArray:
         """The clock back to 0, then what the task draws."""
@@ -78,9 +79,9 @@ class PointTask(SoloTask):
     cruise: ClassVar[float] = 0.8
     """Speed of the expert [m/s]."""
 
+    @abstractmethod
     def wanted_velocity(self, world: FlyingWorld) -> NDArray:
         """Velocity of a good pilot now, (N, 3) [m/s]."""
-        raise NotImplementedError
 
     def setpoint(self, world: FlyingWorld) -> Setpoint:
         """That velocity, wherever the drone is."""

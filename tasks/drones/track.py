@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any, ClassVar
 
 import numpy as np
@@ -47,13 +48,13 @@ class TrackTask(SoloTask):
         self.memory["center"] = np.ones((num_worlds, 3))
         self.memory["squares"] = np.zeros(num_worlds)
 
+    @abstractmethod
     def motion(self) -> Trajectory:
         """The reference of each world, without its start."""
-        raise NotImplementedError
 
+    @abstractmethod
     def sizes(self, mask: Mask, rng: WorldRng) -> NDArray:
         """What `motion` reads from memory `shape`, (n, 3)."""
-        raise NotImplementedError
 
     def reference(self, ahead: float = 0.0) -> Setpoint:
         """Set-points (N,) at the present time and `ahead` of it [s]."""

@@ -27,8 +27,8 @@ def publish(run: Run, folder: Path) -> dict[str, Any]:
         CheckpointError: a part was not trained in this run, or not yet.
     """
     card: dict[str, Any] = {
-        "made_by": "octoworld worldenv --profile small",
-        "commit": code_version(),
+        "made_by": "octoworld worldenv --config config.yaml",
+        "published_at": code_version(),
         "hardware": hardware(),
         "seed": run.config.seed,
         "true_episodes": true_episodes(run),
