@@ -38,6 +38,11 @@ class RolloutReport:
     """Share of the object's true pixels at which (or beside which) the imagined one is drawn."""
     best_object_recall: list[float]
     """The same of the true frame after the autoencoder: no model on it can do better."""
+    moved_object_recall: list[float]
+    """The same over the pixels of all frames at and beside which no object was at the start: 0 if
+    nothing moves, while a thing left alone scores in `object_recall` without any foresight."""
+    best_moved_object_recall: list[float]
+    """The same of the true frame after the autoencoder."""
     state_error: dict[str, list[float]]
     """Mean distance of probed positions from the recorded ones, by name, in their unit."""
     best_state_error: dict[str, list[float]]
@@ -77,9 +82,14 @@ def saturated_pixels(images: torch.Tensor, contrast: float = 0.35) -> torch.Tens
 
 def mask_recall(true: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
     """Share of true mask pixels (B, H, W) with a seen one at most 1 pixel off; NaN where none."""
-    wide = F.max_pool2d(seen.float()[:, None], 3, stride=1, padding=1)[:, 0] > 0
+    wide = _widened(seen)
     total = true.sum((1, 2)).float()
     return torch.where(total > 0, (true & wide).sum((1, 2)) / total.clamp(min=1), torch.nan)
+
+
+def _widened(mask: torch.Tensor) -> torch.Tensor:
+    """The mask (B, H, W) and the pixels beside it."""
+    return F.max_pool2d(mask.float()[:, None], 3, stride=1, padding=1)[:, 0] > 0
 
 
 @torch.no_grad()
@@ -109,8 +119,9 @@ def rollout_report(
     latents, size = dataset.need_latents(), model.max_chunk
     episode, time = dataset.sample_times(num_starts, chunks * size, generator)
     history = _start(model, dataset, episode, time)
-    first = latents[dataset.windows(episode, time, 0, 0)[:, 0]]
-    report = RolloutReport([], [], [], [], [], [], [], [], {}, {})
+    began = dataset.windows(episode, time, 0, 0)[:, 0]
+    first = latents[began]
+    report = RolloutReport([], [], [], [], [], [], [], [], [], [], {}, {})
     for index in range(chunks):
         if teacher_forced:
             history = _start(model, dataset, episode, time + index * size)
@@ -128,10 +139,15 @@ def rollout_report(
         report.psnr.append(float(torch.stack([psnr(a, b) for a, b in pictures]).mean()))
         report.ssim.append(float(torch.stack([ssim(a, b) for a, b in pictures]).mean()))
         if object_mask is not None:
-            report.object_recall.append(_object_recall(model, pictures, object_mask))
+            still = [object_mask(dataset.frames[c][began]) for c in model.cameras]
+            recall = _object_recalls(model, pictures, object_mask, still)
             drawn = model.decode(true.to(model.device))
             best = [(drawn[c].cpu(), dataset.frames[c][now]) for c in model.cameras]
-            report.best_object_recall.append(_object_recall(model, best, object_mask))
+            best_recall = _object_recalls(model, best, object_mask, still)
+            report.object_recall.append(recall[0])
+            report.moved_object_recall.append(recall[1])
+            report.best_object_recall.append(best_recall[0])
+            report.best_moved_object_recall.append(best_recall[1])
         if probe is not None:
             truth = probe.targets(dataset, now)
             for name, distance in probe.distances(seen, truth).items():
@@ -180,12 +196,19 @@ def _start(model: FlowWorldModel, dataset: EpisodeDataset, episode: np.ndarray, 
     return model.start_latents(latents, dataset.proprio[rows].to(model.device))
 
 
-def _object_recall(
-    model: FlowWorldModel, pictures: list[tuple[torch.Tensor, torch.Tensor]], object_mask: MaskFn
-) -> float:
-    recalls = []
+def _object_recalls(
+    model: FlowWorldModel,
+    pictures: list[tuple[torch.Tensor, torch.Tensor]],
+    object_mask: MaskFn,
+    still: list[torch.Tensor],
+) -> tuple[float, float]:
+    """Recall of all object pixels, and of those away from `still`, each camera's first mask."""
+    recalls, found, moved = [], 0.0, 0.0
     for index, (seen, true) in enumerate(pictures):
         background = model.autoencoder.background[index].cpu().movedim(0, -1).mul(255)
-        moved = (true.float() - background).abs().amax(-1) > 30
-        recalls.append(mask_recall(object_mask(true) & moved, object_mask(seen)))
-    return float(torch.cat(recalls).nanmean())
+        shown = object_mask(true) & ((true.float() - background).abs().amax(-1) > 30)
+        recalls.append(mask_recall(shown, object_mask(seen)))
+        away = shown & ~_widened(still[index])
+        moved += float(away.sum())
+        found += float((away & _widened(object_mask(seen))).sum())
+    return float(torch.cat(recalls).nanmean()), found / moved if moved else float("nan")

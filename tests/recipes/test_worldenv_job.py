@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from octoworld.core.errors import CheckpointError
 from octoworld.data.check import check
 from octoworld.data.reader import Dataset
-from octoworld.recipes.worldenv import STAGES
+from octoworld.recipes.worldenv import STAGES, Run, WorldEnvConfig, profile, run_worldenv
+from octoworld.recipes.worldenv.learning import PARTS
+from octoworld.recipes.worldenv.publish import publish
 from octoworld.viewer.physics import PhysicsReplay
 from tasks.env import task_env
 
@@ -95,6 +100,32 @@ def test_a_job_killed_in_many_stages_ends_in_the_same_files(whole, tmp_path):
     ours, theirs = contents(run), contents(whole)
     assert sorted(ours) == sorted(theirs)
     assert [name for name in theirs if ours[name] != theirs[name]] == []
+
+
+@pytest.mark.timeout(900)
+def test_a_job_starts_from_published_parts_and_trains_the_rest(whole, tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    publish(Run.resume(whole, WorldEnvConfig), first)
+    # the reflector is left out, so the run trains its own
+    shutil.rmtree(first / "reflector")
+    config = replace(profile("tiny"), pretrained=str(first), continue_worldmodel=True)
+    run = Run.create(tmp_path / "run", config)
+    run_worldenv(run, until="reflector")
+    taken = {part: "pretrained" in run.record(part) for part in PARTS}
+    assert taken == {"grounding": True, "autoencoder": True, "worldmodel": True, "reflector": False}
+    assert "flow/loss" in run.record("worldmodel"), "trained further"
+    card = publish(run, second)
+    assert card["parts"]["worldmodel"]["before"]["published_at"]
+    assert "before" not in card["parts"]["reflector"]
+    assert {p.name for p in second.iterdir()} >= {
+        *PARTS,
+        "imagined.png",
+        "config.yaml",
+        "card.json",
+    }
+    empty = Run.create(tmp_path / "empty", replace(config, pretrained=str(tmp_path)))
+    with pytest.raises(CheckpointError, match="holds none of grounding"):
+        run_worldenv(empty, until="grounding")
 
 
 def test_a_second_job_in_the_same_folder_is_refused_in_one_line(whole):

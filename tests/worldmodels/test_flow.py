@@ -1,13 +1,17 @@
 """The flow model learns that actions move things; histories are picked and repeated by index."""
 
+import copy
 import math
 
 import numpy as np
 import pytest
 import torch
 
-from octoworld.core.errors import ActionError
-from worldmodels.flow import FlowWorldModel
+from octoworld.core.config import to_dict
+from octoworld.core.errors import ActionError, ConfigError
+from octoworld.core.fit import FitConfig
+from worldmodels.autoencoder import FrameAutoencoder
+from worldmodels.flow import FlowTrainConfig, FlowWorldModel, train_flow
 from worldmodels.flow.sampling import euler
 from worldmodels.metrics import action_following, rollout_report
 from worldmodels.model import Clip
@@ -92,6 +96,25 @@ def test_one_observed_frame_is_enough(trained):
     history = model.start(clip)
     assert history.latents.shape[1] == 1 + model.context_length
     assert torch.equal(history.latents[:, 0], history.latents[:, -1])
+
+
+def test_a_model_is_trained_further_on_its_own_autoencoder_only(trained, tmp_path):
+    step = FitConfig(steps=2, batch_size=4, learning_rate=1e-3)
+    config = FlowTrainConfig(fit=step, polish=step)
+    before = dict(trained["model"].named_parameters())
+    longer, _ = train_flow(
+        trained["dataset"], trained["autoencoder"], config, tmp_path / "further", seed=0,
+        initial=copy.deepcopy(trained["model"]),
+    )  # fmt: skip
+    assert longer.settings == trained["model"].settings
+    change = [(p - before[n]).detach().abs().max() for n, p in longer.named_parameters()]
+    assert 0 < float(max(change)) < 0.05
+    other = FrameAutoencoder(to_dict(trained["autoencoder"].settings))
+    with pytest.raises(ConfigError, match="another autoencoder"):
+        train_flow(
+            trained["dataset"], other, config, tmp_path / "other", seed=0,
+            initial=copy.deepcopy(trained["model"]),
+        )  # fmt: skip
 
 
 def test_save_and_load_imagine_the_same(trained, tmp_path):

@@ -9,6 +9,7 @@ from octoworld.core.fit import FitConfig
 from octoworld.data.episode import Episode
 from worldmodels.dataset import EpisodeDataset
 from worldmodels.metrics import mask_recall, psnr, rollout_report, ssim
+from worldmodels.model import Imagined
 from worldmodels.probe import ProbeConfig, train_probe
 
 
@@ -46,6 +47,30 @@ def test_probe_reads_the_block_and_judges_imagination(trained, tmp_path):
         probe=probe,
     )  # fmt: skip
     assert len(report.state_error["block"]) == len(report.psnr) == 2
+
+
+def test_a_world_where_nothing_moves_recalls_no_moved_object(trained):
+    class Still:
+        """The model, but for an imagination in which all stays as it is."""
+
+        def __init__(self, model):
+            self.model = model
+
+        def __getattr__(self, name):
+            return getattr(self.model, name)
+
+        def imagine(self, history, *_):
+            kept = history.latents[:, -1:]
+            return history, Imagined(history.proprio[:, -1:], self.model.decode(kept), kept)
+
+    def report(model):
+        generator = torch.Generator().manual_seed(0)
+        return rollout_report(model, trained["held_out"], generator, chunks=3, num_starts=32)
+
+    kept, moving = report(Still(trained["model"])), report(trained["model"])
+    assert kept.moved_object_recall[-1] < 0.1 < kept.object_recall[-1]
+    assert moving.moved_object_recall[-1] > kept.moved_object_recall[-1] + 0.1
+    assert moving.best_moved_object_recall[-1] > moving.moved_object_recall[-1]
 
 
 def held_out_spread(dataset) -> float:

@@ -16,6 +16,8 @@ from octoworld.core.errors import ConfigError
 
 PATCH = 16
 """Side of the image patch that one token stands for [pixel]."""
+COLOUR_FROM, COLOUR_FULL = 0.2, 0.4
+"""Spread of a pixel's channels from which it counts as coloured, and as fully coloured [0..1]."""
 INPUT_SCALE = 3.0
 """Brings differences from the background to about unit size."""
 
@@ -39,6 +41,9 @@ class AutoencoderConfig:
     small_things: float = 0.05
     """Moving pixels weigh 1 / (this + share of moving pixels around): a block of 25 pixels then
     counts as much as an arm of 400. Smaller favours small things more."""
+    colour_share: float = 0.5
+    """Part of that share that strongly coloured pixels have among moving ones: robots are grey and
+    large, the things that tasks are about are coloured, small, and often held by the robot."""
     square_weight: float = 5.0
     """Weight of the squared error beside the absolute one, whose optimum where something is seldom
     seen is the background."""
@@ -216,7 +221,7 @@ class FrameAutoencoder(ModelMixin, ConfigMixin):
             noise = torch.randn(z.shape, generator=generator, device=generator.device).to(z.device)
             out = self.decoder(z + settings.latent_noise * noise, index) + self.background[index]
             moving = self.moving_mask(image, index)
-            weight = self._weights(moving)
+            weight = self._weights(image, moving)
             difference = out - image
             error = difference.abs().mean(1, keepdim=True)
             square = difference.pow(2).mean(1, keepdim=True)
@@ -242,7 +247,7 @@ class FrameAutoencoder(ModelMixin, ConfigMixin):
         for index in range(len(settings.cameras)):
             with torch.no_grad():
                 image = self.decode_float(target, index)
-                weight = self._weights(self.moving_mask(image, index))
+                weight = self._weights(image, self.moving_mask(image, index))
             difference = self.decode_float(latents, index) - image
             error = difference.abs().mean(1, keepdim=True)
             square = difference.pow(2).mean(1, keepdim=True)
@@ -254,15 +259,26 @@ class FrameAutoencoder(ModelMixin, ConfigMixin):
         difference = (image - self.background[camera]).abs().amax(1, keepdim=True)
         return (difference / self.settings.moving_threshold).clamp(max=1)
 
-    def _weights(self, moving: torch.Tensor) -> torch.Tensor:
-        """Loss weights (B, 1, H, W), sum 1: still and moving pixels have fixed shares."""
-        share, still = self.settings.moving_share, 1 - moving
+    def _weights(self, image: torch.Tensor, moving: torch.Tensor) -> torch.Tensor:
+        """Loss weights (B, 1, H, W): still, moving grey and moving coloured have fixed shares."""
+        settings, still = self.settings, 1 - moving
+        strength = image.amax(1, keepdim=True) - image.amin(1, keepdim=True)
+        coloured = moving * ((strength - COLOUR_FROM) / (COLOUR_FULL - COLOUR_FROM)).clamp(0, 1)
+        share, colour = settings.moving_share, settings.colour_share
+        return (
+            (1 - share) * still / still.sum()
+            + share * (1 - colour) * self._small_first(moving - coloured)
+            + share * colour * self._small_first(coloured)
+        )
+
+    def _small_first(self, mask: torch.Tensor) -> torch.Tensor:
+        """Weights (B, 1, H, W), sum 1 (less if hardly anything is in the mask)."""
         # rows, then columns: a square window at once would cost as much as the whole network
         reach, side = PATCH // 2, PATCH + 1
-        crowd = F.avg_pool2d(moving, (side, 1), 1, (reach, 0), count_include_pad=False)
+        crowd = F.avg_pool2d(mask, (side, 1), 1, (reach, 0), count_include_pad=False)
         crowd = F.avg_pool2d(crowd, (1, side), 1, (0, reach), count_include_pad=False)
-        small = moving / (self.settings.small_things + crowd)
-        return share * small / small.sum().clamp(min=1.0) + (1 - share) * still / still.sum()
+        small = mask / (self.settings.small_things + crowd)
+        return small / small.sum().clamp(min=1.0)
 
     @torch.no_grad()
     def set_background(self, frames: Mapping[str, torch.Tensor]) -> None:

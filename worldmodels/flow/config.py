@@ -9,7 +9,7 @@ from octoworld.core.errors import ConfigError
 
 @dataclass(frozen=True)
 class FlowConfig:
-    """The default has about 2.7 M parameters; `dim=256, heads=8` about 5 M."""
+    """The default has about 3.4 M parameters."""
 
     dim: int = 192
     """Width of the transformer."""
@@ -17,6 +17,11 @@ class FlowConfig:
     """Blocks."""
     heads: int = 6
     """Attention heads; must divide `dim`."""
+    cell_width: int = 64
+    """Channels of the convolutions over cells (quarters of a token) before and after the blocks: a
+    thing that moves is carried from cell to cell by one rule for all places."""
+    cell_blocks: tuple[int, int] = (2, 2)
+    """Their number before and after."""
     mlp_ratio: float = 3.0
     """Hidden width of a block's MLP over `dim`."""
     context_length: int = 3

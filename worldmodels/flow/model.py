@@ -64,7 +64,9 @@ class FlowWorldModel(ModelMixin, ConfigMixin):
         self.autoencoder = FrameAutoencoder(dict(autoencoder_config)).requires_grad_(False)
         image = self.autoencoder.settings
         tokens, channels = image.num_tokens, image.latent_channels
-        self.transformer = FlowTransformer(settings, tokens, channels, proprio_dim, action_dim)
+        self.transformer = FlowTransformer(
+            settings, tokens, channels, proprio_dim, action_dim, len(image.cameras)
+        )
         self.dynamics = ProprioModel(
             proprio_dim, action_dim, tokens * channels, settings.proprio_hidden
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from octoworld.core.errors import DatasetError
+from octoworld.core.errors import ConfigError, DatasetError
 from octoworld.core.fit import FitConfig, fit
 from octoworld.core.rng import derive_seed
 
@@ -42,11 +42,11 @@ class FlowTrainConfig:
         )
     )
     """Second phase, `steps=0` for none: every context is the model's own roll-out of 0 to
-    `polish_chunks` chunks, and the decoded picture counts. What fades in latents is kept."""
+    `polish_chunks` chunks."""
     polish_chunks: int = 4
     """Longest roll-out of the second phase."""
-    picture_weight: float = 15.0
-    """Weight of the decoded picture in the second phase."""
+    picture_weight: float = 40.0
+    """Weight of the decoded picture: a lost block, small in latents, weighs there as an arm."""
     contact_share: float = 0.5
     """Share of clips drawn by surprise: how much latents change beyond what is usual at that
     place, so that moved objects, which are rare, are seen often."""
@@ -60,10 +60,12 @@ def train_flow(
     *,
     seed: int,
     device: str = "cpu",
+    initial: FlowWorldModel | None = None,
 ) -> tuple[FlowWorldModel, dict[str, float]]:
     """A trained model on `device` (weights, also the autoencoder's, in `folder`), last metrics.
 
-    Each of the two phases resumes from its own state: `folder` and `folder`/polish.
+    Each of the two phases resumes from its own state: `folder` and `folder`/polish. `initial`, a
+    model on the same autoencoder, is trained further (its sizes and scales stay).
     """
     if dataset.latents is None:
         encode_dataset(autoencoder, dataset)
@@ -71,8 +73,12 @@ def train_flow(
     model = FlowWorldModel.build(
         autoencoder, config.model, dataset.proprio.shape[1], dataset.actions.shape[1]
     )
+    if initial is None:
+        measure(model, dataset)
+    else:
+        _check_autoencoder(initial, autoencoder)
+        model = initial
     model.to(device)  # type: ignore[arg-type]
-    measure(model, dataset)
     sampler = ClipSampler(dataset, model, config.contact_share)
     begin = config.self_forcing_start * config.fit.steps
 
@@ -81,7 +87,7 @@ def train_flow(
         if step >= begin and torch.rand((), generator=generator) < config.self_forcing_share:
             chunks = int(torch.randint(1, config.self_forcing_chunks + 1, (), generator=generator))
         clip = sampler.draw(config.fit.batch_size, 1 + chunks, generator)
-        return model.latent_loss(clip, generator, rollout_chunks=chunks)
+        return model.latent_loss(clip, generator, chunks, config.picture_weight)
 
     def polish_fn(step: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
         chunks = int(torch.randint(config.polish_chunks + 1, (), generator=generator))
@@ -94,6 +100,17 @@ def train_flow(
         metrics |= fit(model, polish_fn, config.polish, polish, seed=seed, label="polish")
     model.eval().save_pretrained(str(folder))
     return model, metrics
+
+
+def _check_autoencoder(model: FlowWorldModel, autoencoder: FrameAutoencoder) -> None:
+    own, given = model.autoencoder.state_dict(), autoencoder.state_dict()
+    if own.keys() != given.keys() or not all(
+        torch.equal(own[k].cpu(), given[k].cpu()) for k in own
+    ):
+        raise ConfigError(
+            "the world model to be trained further was made on another autoencoder: its latents "
+            "mean other things; train from nothing, or give the autoencoder that it carries"
+        )
 
 
 def measure(model: FlowWorldModel, dataset: EpisodeDataset) -> None:

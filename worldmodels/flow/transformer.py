@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from .cells import CellBlock, to_cells, to_tokens
 from .config import FlowConfig
 
 KeyValue = tuple[torch.Tensor, torch.Tensor]
@@ -22,6 +23,8 @@ class Context:
     """Keys and values (B, heads, S, D/heads) of each block."""
     beneath: torch.Tensor
     """(B, 1, S, D) added to every future token at the same place."""
+    cells: torch.Tensor
+    """(B * cameras, W, h, w) added to the cells of every future frame."""
 
 
 class _Block(nn.Module):
@@ -67,11 +70,18 @@ class FlowTransformer(nn.Module):
 
     All context frames together are one set of S tokens (their channels side by side), kept as keys
     and values; future frames attend to it and, causally in time, to each other. So a longer
-    context costs nothing, and an Euler step only K*S tokens.
+    context costs nothing, and an Euler step only K*S tokens. Around the blocks, convolutions over
+    the cells of each frame (`cells.py`) see where inside a token a thing is.
     """
 
     def __init__(
-        self, config: FlowConfig, num_tokens: int, channels: int, proprio_dim: int, action_dim: int
+        self,
+        config: FlowConfig,
+        num_tokens: int,
+        channels: int,
+        proprio_dim: int,
+        action_dim: int,
+        cameras: int = 1,
     ) -> None:
         super().__init__()
         dim = config.dim
@@ -79,9 +89,17 @@ class FlowTransformer(nn.Module):
         self.position = nn.Parameter(torch.randn(num_tokens, dim) * 0.02)
         self.future_slot = nn.Parameter(torch.randn(config.max_chunk, dim) * 0.02)
         slots = 1 + config.context_length
+        width, cell_channels = config.cell_width, channels // 4
+        self.cameras = cameras
+        grid = 2 * round((num_tokens // cameras) ** 0.5)
         self.context_in = nn.Linear(slots * channels, dim)
         self.noisy_in = nn.Linear(channels, dim)
         self.beneath_in = nn.Linear(slots * channels, dim)
+        self.cell_position = nn.Parameter(torch.randn(width, grid, grid) * 0.02)
+        self.context_cells = nn.Conv2d(slots * cell_channels, width, 3, padding=1)
+        self.noisy_cells = nn.Conv2d(cell_channels, width, 3, padding=1)
+        self.before = nn.ModuleList(CellBlock(width, dim) for _ in range(config.cell_blocks[0]))
+        self.cells_in = nn.Linear(4 * width, dim)
         self.octaves = config.proprio_octaves
         rich_dim = proprio_dim * (1 + 2 * self.octaves)
         self.action_token = nn.Sequential(
@@ -97,8 +115,11 @@ class FlowTransformer(nn.Module):
             _Block(dim, config.heads, config.mlp_ratio) for _ in range(config.layers)
         )
         self.head_condition = nn.Linear(dim, 2 * dim)
+        self.back = nn.Linear(dim, 4 * width)
+        self.after = nn.ModuleList(CellBlock(width, dim) for _ in range(config.cell_blocks[1]))
         self.head = nn.Linear(dim, channels)
-        for layer in (self.modulation, self.head_condition, self.head):
+        self.cell_head = nn.Conv2d(width, cell_channels, 1)
+        for layer in (self.modulation, self.head_condition, self.head, self.cell_head):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
 
@@ -113,7 +134,9 @@ class FlowTransformer(nn.Module):
         for block in self.blocks:
             x, key_value = block(x, condition)
             cache.append(key_value)
-        return Context(cache, self.beneath_in(stacked)[:, None])
+        slots = [to_cells(latents[:, i], self.cameras) for i in range(latents.shape[1])]
+        cells = self.context_cells(torch.cat(slots, 1))
+        return Context(cache, self.beneath_in(stacked)[:, None], cells)
 
     def forward(
         self,
@@ -137,15 +160,33 @@ class FlowTransformer(nn.Module):
         frames = noisy.shape[1]
         rich = self._rich(after)
         token = self.action_token(torch.cat([actions, rich], -1)) + self.future_slot[:frames]
-        x = self.noisy_in(noisy) + context.beneath + self.position + token[:, :, None]
         given = torch.cat([actions, self._rich(before), rich, after - before], -1)
         summary = self.future_condition(given) + self.time(_sinusoid(level))
         condition = self._modulation(summary)
+        film = F.silu(summary).flatten(0, 1).repeat_interleave(self.cameras, 0)
+        cells = self._cells(noisy, context)
+        for block in self.before:
+            cells = block(cells, film)
+        x = self.cells_in(to_tokens(cells, self.cameras)).unflatten(0, noisy.shape[:2])
+        x = x + self.noisy_in(noisy) + context.beneath + self.position + token[:, :, None]
         mask = self._causal(frames, self.num_tokens, noisy.device)
         for block, past in zip(self.blocks, context.cache, strict=True):
             x, _ = block(x, condition, past, mask)
         shift, scale = self.head_condition(F.silu(summary)).unsqueeze(2).chunk(2, -1)
-        return self.head(F.layer_norm(x, x.shape[-1:]) * (1 + scale) + shift)
+        x = F.layer_norm(x, x.shape[-1:]) * (1 + scale) + shift
+        cells = cells + to_cells(self.back(x).flatten(0, 1), self.cameras)
+        for block in self.after:
+            cells = block(cells, film)
+        moved = to_tokens(self.cell_head(cells), self.cameras).unflatten(0, noisy.shape[:2])
+        return self.head(x) + moved
+
+    def _cells(self, noisy: torch.Tensor, context: Context) -> torch.Tensor:
+        """Cells of the future frames (B * K * cameras, W, h, w) with the context beneath them."""
+        batch, frames = noisy.shape[:2]
+        own = self.noisy_cells(to_cells(noisy.flatten(0, 1), self.cameras))
+        own = own.unflatten(0, (batch, frames, self.cameras))
+        beneath = context.cells.unflatten(0, (batch, 1, self.cameras)) + self.cell_position
+        return (own + beneath).flatten(0, 2).contiguous(memory_format=torch.channels_last)
 
     def _rich(self, proprio: torch.Tensor) -> torch.Tensor:
         """Standardised proprio (..., P) with its sines and cosines (..., P * (1 + 2 octaves))."""

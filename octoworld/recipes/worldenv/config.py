@@ -88,7 +88,11 @@ class WorldEnvConfig:
     cameras: tuple[str, ...] = ("front",)
     """Cameras that policy and world model see: each costs 16 tokens a frame."""
     pretrained: str = ""
-    """Folder with grounding/, autoencoder/, worldmodel/, reflector/; "" trains them here."""
+    """Folder with any of grounding/, autoencoder/, worldmodel/, reflector/: what it lacks, and
+    with "" all four, is trained here."""
+    continue_worldmodel: bool = False
+    """Train the world model of `pretrained` further (on its own autoencoder) instead of taking
+    it as it is."""
     data: DataConfig = field(default_factory=DataConfig)
     """Recordings."""
     grounding: GroundingConfig = field(
@@ -118,10 +122,10 @@ class WorldEnvConfig:
     worldmodel: FlowTrainConfig = field(
         default_factory=lambda: FlowTrainConfig(
             fit=FitConfig(
-                steps=5200, batch_size=16, learning_rate=1e-3, ema_decay=0.995, checkpoint_every=250
+                steps=9000, batch_size=16, learning_rate=1e-3, ema_decay=0.995, checkpoint_every=250
             ),
             polish=FitConfig(
-                steps=500, batch_size=16, learning_rate=4e-4, ema_decay=0.995, checkpoint_every=250
+                steps=1500, batch_size=16, learning_rate=4e-4, ema_decay=0.995, checkpoint_every=250
             ),
             polish_chunks=3,
         )

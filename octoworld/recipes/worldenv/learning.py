@@ -29,6 +29,8 @@ from ..stages import Run
 from .config import WorldEnvConfig
 from .recordings import load
 
+PARTS = ("grounding", "autoencoder", "worldmodel", "reflector")
+"""What may be taken from `pretrained` instead of being trained."""
 PROBED = {"block": (0, 3), "drawer": (17, 18)}
 """Parts of `observation.environment_state` read by the probe: block from tool [m], opening [m]."""
 
@@ -72,13 +74,18 @@ def learn_worldmodel(run: Run) -> dict[str, Any]:
     config: WorldEnvConfig = run.config
     training, heldout = datasets(run)
     facts = _take(run, "worldmodel")
-    if not facts:
+    if not facts or config.continue_worldmodel:
         folder = run.path("training", "worldmodel")
         model, metrics = train_flow(
-            training, autoencoder(run), config.worldmodel, folder, seed=config.seed
+            training,
+            autoencoder(run),
+            config.worldmodel,
+            folder,
+            seed=config.seed,
+            initial=worldmodel(run) if facts else None,
         )
         _save(run, "worldmodel", model)
-        facts = dict(metrics)
+        facts = facts | metrics
     # stills show the block at thousands of places, exploration at hundreds
     stills = EpisodeDataset.from_episodes(load(run, "grounding"), config.cameras)
     encode_dataset(autoencoder(run), stills)
@@ -196,13 +203,15 @@ def _split(run: Run) -> tuple[list[Episode], list[Episode]]:
 
 
 def _take(run: Run, name: str) -> dict[str, Any]:
-    """Copy a checkpoint from `pretrained`, if the config says so; {} if it is to be trained."""
+    """Copy a checkpoint from `pretrained`, if it holds this part; {} if it is to be trained."""
     if not run.config.pretrained:
         return {}
-    source = Path(run.config.pretrained) / name
-    if not source.is_dir():
-        raise CheckpointError(f"pretrained part {source} does not exist")
-    _keep(run, name, source)
+    folder = Path(run.config.pretrained)
+    if not any((folder / part).is_dir() for part in PARTS):
+        raise CheckpointError(f"pretrained: {folder} holds none of {', '.join(PARTS)}")
+    if not (folder / name).is_dir():
+        return {}
+    _keep(run, name, folder / name)
     return {"pretrained": 1}
 
 

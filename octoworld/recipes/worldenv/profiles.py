@@ -25,14 +25,14 @@ from .config import DataConfig, EvaluationConfig, WorldEnvConfig
 
 
 def small(seed: int = 0) -> WorldEnvConfig:
-    """The real one: all from nothing, two to three hours on two cores."""
+    """The real one: all from nothing, about three hours on two cores."""
     return WorldEnvConfig(seed=seed)
 
 
 def demo(seed: int = 0) -> WorldEnvConfig:
     """Minutes: eyes, world model and reflector are ours from `assets/`; policy and gain are new."""
     base = small(seed)
-    trainer = replace(base.trainer(), iterations=12, num_groups=8, max_groups=16)
+    trainer = replace(base.trainer(), iterations=8, num_groups=8, max_groups=8)
     return replace(
         base,
         pretrained=str(asset("checkpoints", "tabletop")),

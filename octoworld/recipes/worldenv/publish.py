@@ -8,23 +8,22 @@ from typing import Any
 
 from octoworld.bench.provenance import code_version, hardware
 from octoworld.core.errors import CheckpointError
-from octoworld.core.io import atomic_folder, load_tensors, save_tensors, write_json
+from octoworld.core.io import atomic_folder, load_tensors, read_json, save_tensors, write_json
 from octoworld.viewer.frames import write_png
 
 from ..stages import Run
-from .learning import heldout_episodes, worldmodel
+from .learning import PARTS, heldout_episodes, worldmodel
 from .picture import imagined_sheet
 from .recordings import true_episodes
-
-PARTS = ("grounding", "autoencoder", "worldmodel", "reflector")
-"""Checkpoints that a job with `pretrained` starts from."""
 
 
 def publish(run: Run, folder: Path) -> dict[str, Any]:
     """Write the parts in half precision, with a card of how they were made and how good they are.
 
+    Parts that the run took from published ones keep their old figures and say where they are from.
+
     Raises:
-        CheckpointError: a part was not trained in this run, or not yet.
+        CheckpointError: a part was not trained in this run, or not yet, and was not published.
     """
     card: dict[str, Any] = {
         "made_by": "octoworld worldenv --config config.yaml",
@@ -37,9 +36,9 @@ def publish(run: Run, folder: Path) -> dict[str, Any]:
     with atomic_folder(folder) as temporary:
         for part in PARTS:
             source = run.path("checkpoints", part)
-            facts = run.record(part) if run.is_done(part) else {"pretrained": 1}
-            if not source.is_dir() or "pretrained" in facts:
-                raise CheckpointError(f"{run.folder} has not trained its own {part}")
+            if not source.is_dir() or not run.is_done(part):
+                raise CheckpointError(f"{run.folder} has not trained its {part} yet")
+            facts = _history(run, part) | run.record(part)
             for file in sorted(source.iterdir()):
                 if file.suffix == ".safetensors":
                     tensors = load_tensors(file)
@@ -56,3 +55,14 @@ def publish(run: Run, folder: Path) -> dict[str, Any]:
         write_png(temporary / "imagined.png", sheet)
         write_json(temporary / "card.json", card)
     return card
+
+
+def _history(run: Run, part: str) -> dict[str, Any]:
+    """Figures of the published part that this run took or trained further; {} if it took none."""
+    if "pretrained" not in run.record(part):
+        return {}
+    folder = Path(run.config.pretrained)
+    if not (folder / "card.json").exists():
+        raise CheckpointError(f"{run.folder} took its {part} from {folder}, which has no card.json")
+    card = read_json(folder / "card.json")
+    return {"before": {"published_at": card["published_at"], **card["parts"][part]}}
