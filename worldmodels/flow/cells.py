@@ -17,8 +17,8 @@ class CellBlock(nn.Module):
         self.second = nn.Conv2d(width, width, 3, padding=1)
         self.film = nn.Linear(condition, 2 * width)
         for layer in (self.second, self.film):
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
+            for parameter in layer.parameters():
+                nn.init.zeros_(parameter)
 
     def forward(self, x: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
         """X (N, width, h, w), condition (N, D)."""

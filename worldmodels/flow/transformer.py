@@ -120,8 +120,8 @@ class FlowTransformer(nn.Module):
         self.head = nn.Linear(dim, channels)
         self.cell_head = nn.Conv2d(width, cell_channels, 1)
         for layer in (self.modulation, self.head_condition, self.head, self.cell_head):
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
+            for parameter in layer.parameters():
+                nn.init.zeros_(parameter)
 
     def read_context(self, latents: torch.Tensor, proprio: torch.Tensor) -> Context:
         """Latents (B, 1+c, S, C), anchor first, and their proprioception (B, 1+c, P)."""
