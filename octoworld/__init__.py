@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         load_policy,
         load_world_model,
         make,
+        make_isaac,
         make_vec,
     )
 
@@ -38,6 +39,7 @@ __all__ = [
     "load_policy",
     "load_world_model",
     "make",
+    "make_isaac",
     "make_vec",
 ]
 __version__ = "0.1.0"

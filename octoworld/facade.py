@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .core import registry
-from .core.errors import CheckpointError
+from .core.errors import CheckpointError, ConfigError
 from .core.io import read_json
 
 if TYPE_CHECKING:
     import gymnasium
 
+    from sim.isaacgym import IsaacGymEnv
     from sim.vec_env import VecEnv
     from vla.policy import Policy
     from worldmodels.model import WorldModel
@@ -51,6 +53,71 @@ def make(
 
     worlds = make_vec(task, 1, autoreset_mode=AutoresetMode.DISABLED, **options)
     return SingleWorldEnv(worlds, render_mode=render_mode, camera=camera)
+
+
+def make_isaac(
+    task: str,
+    num_envs: int | None = None,
+    sim_device: str = "cpu",
+    rl_device: str = "cpu",
+    *,
+    graphics_device_id: int = -1,
+    headless: bool = True,
+    seed: int = 0,
+    cfg: Mapping[str, Any] | None = None,
+    lazy_reset: bool = False,
+    **options: Any,
+) -> IsaacGymEnv:
+    """A task behind the face of IsaacGymEnvs' `VecTask`.
+
+    Args:
+        task: a name of `list_tasks()`.
+        num_envs: N; None takes `env.numEnvs` of `cfg`, or 1.
+        sim_device: where physics runs; our engines run on the "cpu".
+        rl_device: where tensors are given and taken, e.g. "cuda:0".
+        graphics_device_id: not used; images are drawn off screen.
+        headless: False is refused: watch with `octoworld play`.
+        seed: world i starts from seed + i.
+        cfg: nested dict of IsaacGymEnvs' shape; see `sim.isaacgym_config.read_cfg`.
+        lazy_reset: reset a world in the step after its last one, as VecTask does, instead of
+            within it.
+        options: as for `make_vec`; they win over `cfg`.
+
+    Raises:
+        ConfigError: a value is not supported, or `cfg` contradicts the task.
+        UnknownNameError: no such task or backend.
+    """
+    from gymnasium.vector import AutoresetMode
+
+    from sim.isaacgym import IsaacGymEnv
+    from sim.isaacgym_config import check, read_cfg
+
+    if sim_device != "cpu":
+        raise ConfigError(f"sim_device {sim_device!r}: physics of tasks runs on 'cpu'")
+    if not headless:
+        raise ConfigError("headless=False: there is no window; watch with `octoworld play`")
+    del graphics_device_id
+    settings = read_cfg(cfg)
+    mode = AutoresetMode.DISABLED if lazy_reset else AutoresetMode.SAME_STEP
+    said: dict[str, Any] = {
+        "max_episode_length": settings.max_episode_length,
+        "backend": settings.backend,
+        "obs_mode": "vision" if settings.images else None,
+    }
+    said = {k: v for k, v in said.items() if v is not None} | options
+    env = make_vec(task, num_envs or settings.num_envs or 1, autoreset_mode=mode, **said)
+    face = IsaacGymEnv(env, settings, rl_device=rl_device, seed=seed)
+    check(
+        settings.expected,
+        {
+            "env.numObservations": face.num_obs,
+            "env.numActions": face.num_acts,
+            "env.controlFrequencyInv": face.control_freq_inv,
+            "sim.dt": face.dt,
+            "sim.gravity": face.sim.scene.gravity,
+        },
+    )
+    return face
 
 
 def load_policy(

@@ -51,8 +51,17 @@ PRESETS: dict[str, dict[str, Given]] = {
         # identified on a Crazyflie by a pull request (#219) to gym-pybullet-drones
         "motor_time_constant": 0.072,
     },
+    "arm": {
+        "block.mass": Spread(0.5, 2.0, log=True),
+        "block.friction": Spread(0.5, 2.0, log=True),
+        "table.friction": Spread(0.5, 2.0, log=True),
+        "drawer_slide.damping": Spread(0.5, 2.0, log=True),
+        "joints.damping": Spread(0.5, 2.0, log=True),
+        "servos.gain": Spread(0.7, 1.3),
+    },
 }
-"""Randomisations by name. `flight`: what a drone's builder is unsure of, and slow motors."""
+"""Randomisations by name. `flight`: what a drone's builder is unsure of, and slow motors. `arm`:
+what is seldom measured in a lab: loads, friction, servos that have aged."""
 
 
 def spread(given: Given) -> Spread:
@@ -82,13 +91,17 @@ class Randomizer:
     """
 
     def __init__(
-        self, ranges: str | Mapping[str, Given], known: Sequence[str], num_worlds: int, units: int
+        self,
+        ranges: str | Mapping[str, Given],
+        known: Sequence[str] | None,
+        num_worlds: int,
+        units: int,
     ) -> None:
         """Nothing is drawn yet: all values are 0.
 
         Args:
             ranges: name of a preset, or parameter -> spread.
-            known: parameters that the worlds take.
+            known: parameters that the worlds take; None leaves it to them to tell.
             num_worlds: N.
             units: M.
 
@@ -101,7 +114,7 @@ class Randomizer:
                 raise UnknownNameError("randomisation", ranges, PRESETS)
             ranges = PRESETS[ranges]
         for name in ranges:
-            if name not in known:
+            if known is not None and name not in known:
                 raise UnknownNameError("randomised parameter", name, known)
         self.spreads = {name: spread(given) for name, given in ranges.items()}
         self.values = np.zeros((num_worlds, len(self.spreads), units))

@@ -118,6 +118,20 @@ class World(Protocol):
         """Index into `segments` of what each pixel shows, (n, H, W)."""
         ...
 
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """What `set_parameters` takes here; () where physics is one for all worlds."""
+        ...
+
+    def set_parameters(self, values: Mapping[str, ArrayLike], mask: Mask | None = None) -> None:
+        """Physics of the masked worlds, over resets: name -> (n,) shares of the scene's own.
+
+        Raises:
+            UnknownNameError: no such parameter; the message lists them.
+            ConfigError: a value is out of range, or the engine has one physics for all worlds.
+        """
+        ...
+
     def get_state(self) -> NDArray[np.float64]:
         """(N, S): full physics state followed by per-world looks; restores to the bit."""
         ...

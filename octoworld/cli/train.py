@@ -16,12 +16,15 @@ OWN = ("task", "algo", "set", "env", "options", "out", "config", "resume", "play
 
 @dataclass(frozen=True)
 class TrainArgs:
-    """Stable-Baselines3 on a batch of worlds; what is not said has the task's own default."""
+    """Reinforcement learning on a batch of worlds; what is not said has the task's own default."""
 
     task: Annotated[str, tyro.conf.Positional] = ""
     """Registered task."""
     algo: str = "ppo"
     """ppo, a2c, sac or td3."""
+    trainer: str | None = None
+    """sb3 (Stable-Baselines3, the default), skrl, rsl_rl or rl_games: the last three train by
+    their own PPO and need octoworld[rl]."""
     total_steps: int | None = None
     """Environment steps, all worlds together."""
     time_budget: float | None = None
@@ -73,7 +76,7 @@ def main(argv: list[str]) -> int:
     from octoworld.recipes.fly import train
 
     run = open_run(args)
-    print(f"octoworld train {run.config.task} {run.config.algo} in {run.folder}", flush=True)
+    print(f"octoworld train {run.config.task} {_learner(run.config)} in {run.folder}", flush=True)
     try:
         outcome = train(run)
     except OctoworldError:
@@ -111,8 +114,13 @@ def open_run(args: TrainArgs) -> Any:
         config = default_config(args.task, args.algo, **said)
     else:
         raise ConfigError("octoworld train: which task? `octoworld list tasks` names them")
-    folder = args.out or Path("runs") / f"train-{config.task}-{config.algo}-{config.seed}"
+    folder = args.out or Path("runs") / f"train-{config.task}-{_learner(config)}-{config.seed}"
     return Run.create(folder, config)
+
+
+def _learner(config: Any) -> str:
+    """What trains, in a word: the algorithm, or another library's ppo."""
+    return config.algo if config.trainer == "sb3" else f"{config.trainer}-{config.algo}"
 
 
 def pairs(name: str, items: tuple[str, ...]) -> dict[str, Any]:

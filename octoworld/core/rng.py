@@ -89,3 +89,34 @@ class WorldRng:
 def _stack(draws: list, shape: tuple[int, ...]) -> NDArray:
     """(n, *shape), also when no world is masked."""
     return np.stack(draws) if draws else np.zeros((0, *shape))
+
+
+def hashed_uniform(seeds: ArrayLike, *path: int, size: int = 1) -> NDArray[np.float64]:
+    """(N, size) even draws in [0, 1), each a function of (seed of its world, path, column) alone.
+
+    For noise at every step: no stream per world to advance, save or restore. The bits are those of
+    splitmix64 (Steele, Lea & Flood 2014), chained over the path.
+    """
+    with np.errstate(over="ignore"):
+        state = np.asarray(seeds).astype(np.uint64)
+        for key in path:
+            state = _mix(state + np.uint64(int(key) % 2**64) * _GOLDEN + _GOLDEN)
+        columns = np.arange(1, size + 1, dtype=np.uint64) * _GOLDEN
+        bits = _mix(_mix(state)[:, None] + columns[None])
+    return (bits >> np.uint64(11)) * 2.0**-53
+
+
+def hashed_normal(seeds: ArrayLike, *path: int, size: int = 1) -> NDArray[np.float64]:
+    """(N, size) standard normal draws by Box and Muller's rule; else as `hashed_uniform`."""
+    even = hashed_uniform(seeds, *path, size=2 * size)
+    radius = np.sqrt(-2 * np.log1p(-even[:, :size]))
+    return radius * np.cos(2 * np.pi * even[:, size:])
+
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+
+def _mix(z: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))

@@ -27,6 +27,7 @@ from ..segments import segment_names
 from ..world import Mask, Snapshot
 from .mjcf import scene_xml, with_contact_sensors
 from .mujoco_flight import MujocoFlight
+from .mujoco_parameters import MujocoParameters
 from .names import Names
 from .offscreen import Offscreen, geom_segments
 
@@ -81,6 +82,7 @@ class MujocoWorld:
         self._offscreen: Offscreen | None = None
         self._contact_pairs: list[tuple[str, str]] = []
         self._names = Names(self.model)
+        self._shares = MujocoParameters(scene, self.model, num_worlds)
         self._bind(Batch(self.model, num_worlds, self.num_threads))
         self.reset()
 
@@ -98,6 +100,7 @@ class MujocoWorld:
             self._air.bind(batch)
         # contacts are known after the full forward pass only
         self._stage = _VELOCITY_STAGE if self._sensors is None else _FULL_STAGE
+        self._shares.bind(batch)
         self._warned = batch.warning[:, _DIVERGENCE, 1].sum(axis=1)
 
     # -- time ------------------------------------------------------------------------------------
@@ -259,14 +262,22 @@ class MujocoWorld:
         self._rgba[where, self._names.index("geom", geom)] = rgba
 
     @property
+    def parameters(self) -> tuple[str, ...]:
+        """What `set_parameters` scales in a scene without rotorcraft; see `MujocoParameters`."""
+        return self._shares.names
+
+    @property
     def flight(self) -> FlightState:
         """State of the drones: live views, (N, A, ...); see `FlyingWorld`."""
         return self._flying().flight.view
 
     def set_parameters(self, values: Mapping[str, ArrayLike], mask: Mask | None = None) -> None:
-        """Physics of the masked worlds' drones by name; see `FlyingWorld.set_parameters`."""
-        self._ids(mask)
-        self._flying().set_parameters(None if mask is None else np.asarray(mask), values)
+        """Physics of the masked worlds by name: `parameters`, and see `FlyingWorld`."""
+        ids = self._ids(mask)
+        if self._air is not None:
+            self._air.set_parameters(None if mask is None else np.asarray(mask), values)
+        else:
+            self._shares.set(values, np.arange(self.num_worlds) if ids is None else ids)
 
     def _flying(self) -> MujocoFlight:
         if self._air is None:
@@ -290,10 +301,15 @@ class MujocoWorld:
     # -- whole state -----------------------------------------------------------------------------
 
     def get_state(self) -> NDArray[np.float64]:
-        """(N, S): MuJoCo's integration state, the geoms' colours, the drones' rotors and air."""
+        """(N, S): MuJoCo's integration state, the geoms' colours, the drones' rotors and air.
+
+        And, once `set_parameters` has set any, the shares.
+        """
         parts = [self._rows, self._rgba.reshape(self.num_worlds, -1)]
         if self._air is not None:
             parts.append(self._air.flight.rows(poses=False))
+        if self._shares.active:
+            parts.append(self._shares.values)
         return np.concatenate(parts, axis=1)
 
     def set_state(self, state: ArrayLike, mask: Mask | None = None) -> None:
@@ -307,14 +323,23 @@ class MujocoWorld:
         state = np.asarray(state, np.float64)
         split = self._rows.shape[1]
         end = split + 4 * self.model.ngeom
-        expected = (count, end if self._air is None else max(end, state.shape[-1]))
-        if state.shape != expected:
-            raise ConfigError(f"set_state: got shape {state.shape}, expected {expected}")
+        # rows from before any share was set mean the scene's own
+        more = state.shape[-1] - end if state.ndim == 2 else -1
+        if (
+            len(state) != count
+            or more < 0
+            or (self._air is None and more not in (0, len(self.parameters)))
+        ):
+            raise ConfigError(f"set_state: got shape {state.shape}, expected {(count, end)}")
         where = slice(None) if ids is None else ids
         self._rows[where] = state[:, :split]
         self._rgba[where] = state[:, split:end].reshape(count, -1, 4)
         if self._air is not None:
             self._air.set_rows(state[:, end:], where)
+        elif more or self._shares.active:
+            self._shares.set_rows(
+                state[:, end:] if more else np.ones((count, len(self.parameters))), where
+            )
         self.diverged[where] = False
         self._forward(ids)
 

@@ -54,6 +54,7 @@ class PyBulletWorld(BulletImages):
     """
 
     xp: Any = np
+    parameters: tuple[str, ...] = ()
 
     def __init__(
         self, scene: Scene, num_worlds: int, num_threads: int | None = None, *, gui: bool = False

@@ -42,6 +42,8 @@ class RotorcraftWorld:
     state left the finite range since their last reset; they have been put back to the start.
     """
 
+    parameters: tuple[str, ...] = ()
+
     def __init__(
         self,
         scene: Scene,

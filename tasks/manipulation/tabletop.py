@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from octoworld.core.registry import ROBOTS
 from octoworld.core.rng import WorldRng
 from robots.control.ik import IkConfig, InverseKinematics
+from sim.randomize import Given, Randomizer
 from sim.scene import Scene
 from sim.world import Mask, World
 
@@ -84,10 +86,28 @@ class TabletopTask(Task):
     layout: LayoutConfig = LayoutConfig()
     judge: JudgeConfig = JudgeConfig()
 
-    def __init__(self, num_worlds: int) -> None:
+    def __init__(
+        self, num_worlds: int, *, randomize: str | Mapping[str, Given] | None = None
+    ) -> None:
+        """A task of `num_worlds` worlds.
+
+        Args:
+            num_worlds: N.
+            randomize: what is drawn for each world at every start, see `sim.randomize`: a preset
+                ("arm"), or parameter of the world -> spread. Starts stay those of the same seed
+                without it.
+
+        Raises:
+            UnknownNameError: no such preset; at the first reset, no such parameter.
+        """
         super().__init__(num_worlds)
         names = ("block_color", "gripper", "wording", "zone_color")
         self.memory = {name: np.zeros(num_worlds) for name in names}
+        self.randomizer: Randomizer | None = None
+        """Its `sampled()` says what physics each world has; None: all have the scene's."""
+        if randomize is not None:
+            self.randomizer = Randomizer(randomize, None, num_worlds, 1)
+            self.memory["physics"] = self.randomizer.values
 
     @abstractmethod
     def succeeded(self, e: Evaluation) -> NDArray[np.bool_]:
@@ -132,6 +152,9 @@ class TabletopTask(Task):
         self.memory["zone_color"][mask] = zone
         self.memory["gripper"][mask] = 1.0
         self.instruction(rng, mask)
+        if self.randomizer is not None:
+            drawn = self.randomizer.draw(mask, rng)
+            world.set_parameters({name: value[:, 0] for name, value in drawn.items()}, mask)
 
     def instruction(self, rng: WorldRng, mask: Mask) -> list[str]:
         """Draw a paraphrase for each masked world."""

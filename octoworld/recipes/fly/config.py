@@ -11,6 +11,12 @@ from octoworld.core.registry import TASKS, TRAININGS
 
 Algo = Literal["ppo", "a2c", "sac", "td3"]
 ALGOS: tuple[str, ...] = ("ppo", "a2c", "sac", "td3")
+Trainer = Literal["sb3", "skrl", "rsl_rl", "rl_games"]
+TRAINERS: tuple[str, ...] = ("sb3", "skrl", "rsl_rl", "rl_games")
+SB3_ONLY = (
+    "final_learning_rate", "bounded_mean", "normalize_reward", "shared_policy", "log_every",
+)  # fmt: skip
+"""Fields that the other libraries have no place for: their schedules and networks are their own."""
 SELECTION_SEED, TEST_SEED = 4_000_000, 5_000_000
 """First start seeds of the evaluations that choose the best checkpoint, and of the last test."""
 
@@ -22,7 +28,9 @@ class TrainConfig:
     task: str
     """Registered task; observed in `state` mode."""
     algo: Algo = "ppo"
-    """Algorithm of Stable-Baselines3."""
+    """Algorithm of Stable-Baselines3; the other trainers have ppo."""
+    trainer: Trainer = "sb3"
+    """Library that trains: sb3 (Stable-Baselines3), skrl, rsl_rl or rl_games."""
     total_steps: int = 1_000_000
     """Environment steps, all worlds together."""
     time_budget: float | None = None
@@ -79,6 +87,15 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if self.algo not in ALGOS:
             raise UnknownNameError("algorithm", self.algo, ALGOS)
+        if self.trainer not in TRAINERS:
+            raise UnknownNameError("trainer", self.trainer, TRAINERS)
+        if self.trainer != "sb3":
+            if self.algo != "ppo":
+                raise ConfigError(f"trainer {self.trainer} has ppo, not {self.algo}")
+            defaults = {f.name: f.default for f in fields(self)}
+            for name in SB3_ONLY:
+                if getattr(self, name) != defaults[name]:
+                    raise ConfigError(f"{name}: trainer {self.trainer} has no such setting")
         for name in ("total_steps", "num_envs", "eval_every", "eval_episodes", "num_threads"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name}: expected at least 1, got {getattr(self, name)}")
@@ -124,6 +141,11 @@ def default_config(task: str, algo: str = "ppo", **changes: Any) -> TrainConfig:
     if algo not in ALGOS:
         raise UnknownNameError("algorithm", algo, ALGOS)
     ours = TRAININGS.get(task)(algo) if task in TRAININGS else {}
+    trainer = changes.get("trainer") or "sb3"
+    if trainer not in TRAINERS:
+        raise UnknownNameError("trainer", trainer, TRAINERS)
+    if trainer != "sb3":
+        ours = {k: v for k, v in ours.items() if k not in (*SB3_ONLY, "options")}
     known = {f.name for f in fields(TrainConfig)}
     for name in (*ours, *changes):
         if name not in known:

@@ -64,6 +64,10 @@ def train(run: Run, make_env: MakeEnv | None = None) -> dict[str, Any]:
     if run.path("outcome.json").exists():
         return read_json(run.path("outcome.json"))
     make_env = make_env or task_maker(config)
+    if config.trainer != "sb3":
+        from .trainers import train_stock  # its libraries are extras
+
+        return train_stock(run, make_env)
     learner = Learner(config, make_env)
     judges = make_env(min(MAX_EVAL_ENVS, config.eval_episodes), AutoresetMode.DISABLED)
     try:

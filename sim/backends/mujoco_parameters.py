@@ -1,0 +1,159 @@
+"""Physical parameters of each MuJoCo world, as shares of the scene's own values."""
+
+# pyright: reportAttributeAccessIssue=false
+# (mujoco is a C extension without type stubs)
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import mujoco
+import numpy as np
+from mujoco.batch import Batch
+from numpy.typing import ArrayLike, NDArray
+
+from octoworld.core.errors import ConfigError, UnknownNameError
+
+from ..scene import Scene
+
+DERIVED = ("body_mass", "body_inertia")
+"""Fields from which MuJoCo computes constants when they change."""
+
+
+@dataclass
+class Part:
+    """Rows of model fields that one parameter scales."""
+
+    fields: dict[str, Any] = field(default_factory=dict)
+    """MjModel field -> index of its rows (after the worlds' axis)."""
+
+
+class MujocoParameters:
+    """N worlds' shares by name; a model field is copied for each world once a share touches it.
+
+    Names: `OBJECT.mass` (with inertia), `OBJECT.friction` and `GEOM.friction` of a static geom
+    (of the two that touch, MuJoCo takes the larger), `JOINT.damping` of objects' joints,
+    `joints.damping`, `joints.friction` and `servos.gain` of each robot (with its prefix), and
+    `gravity`.
+    """
+
+    def __init__(self, scene: Scene, model: mujoco.MjModel, num_worlds: int) -> None:
+        self._model, self._parts = model, _parts(scene, model)
+        self.names = tuple(self._parts)
+        self.values = np.ones((num_worlds, len(self.names)))
+        """(N, P) shares in the order of `names`; 1 is the scene's own."""
+        self.active = False
+        """Whether any was ever set."""
+        self._batch: Batch | None = None
+        self._expanded: dict[str, NDArray] = {}
+
+    def bind(self, batch: Batch) -> None:
+        """Act on `batch` from now on."""
+        self._batch, self._expanded = batch, {}
+        if self.active:
+            self._apply(self.names, np.arange(len(self.values)))
+
+    def set(self, shares: Mapping[str, ArrayLike], rows: NDArray) -> None:
+        """Set shares (n,) of the worlds `rows` (n,).
+
+        Raises:
+            UnknownNameError: no such parameter.
+            ConfigError: a share is not finite, or not above 0 (gravity may be 0).
+        """
+        for name, share in shares.items():
+            if name not in self._parts:
+                raise UnknownNameError("parameter", name, self.names)
+            share = np.asarray(share, float)
+            least = share >= 0 if name == "gravity" else share > 0
+            if not (np.isfinite(share) & least).all():
+                raise ConfigError(f"set_parameters({name}): shares must be finite and above 0")
+            self.values[rows, self.names.index(name)] = share.reshape(-1) if share.ndim else share
+        self.active = True
+        self._apply(tuple(shares), rows)
+
+    def set_rows(self, values: NDArray, rows: Any) -> None:
+        """Write all shares (n, P) of the worlds `rows`."""
+        changed = np.flatnonzero((self.values[rows] != values).any(axis=0))
+        self.values[rows] = values
+        if len(changed):
+            self.active = True
+            every = np.arange(len(self.values))
+            self._apply(tuple(self.names[i] for i in changed), every[rows])
+
+    def _apply(self, names: tuple[str, ...], rows: NDArray) -> None:
+        assert self._batch is not None
+        derived = False
+        for name in names:
+            share = self.values[rows, self.names.index(name)]
+            for field_name, where in self._parts[name].fields.items():
+                array = self._field(field_name)
+                nominal = self._nominal(field_name)
+                scale = share.reshape(-1, *[1] * nominal[where].ndim)
+                array[np.ix_(rows, *_axes(where, nominal))] = nominal[where][None] * scale
+                derived |= field_name in DERIVED
+        if derived:
+            self._batch.set_const(rows.astype(np.int32))
+
+    def _field(self, name: str) -> NDArray:
+        if name not in self._expanded:
+            assert self._batch is not None
+            self._expanded[name] = self._batch.expand(name)
+        return self._expanded[name]
+
+    def _nominal(self, name: str) -> NDArray:
+        if name.startswith("opt."):
+            return np.array(getattr(self._model.opt, name.removeprefix("opt.")))
+        return np.array(getattr(self._model, name))
+
+
+def _axes(where: NDArray, nominal: NDArray) -> list[NDArray]:
+    """Index arrays of `nominal[where]`: the rows, then all columns."""
+    return [where, *(np.arange(n) for n in nominal.shape[1:])]
+
+
+def _parts(scene: Scene, model: mujoco.MjModel) -> dict[str, Part]:
+    parts: dict[str, Part] = {}
+    if any(placed.spec.rotorcraft is not None for placed in scene.robots):
+        return parts  # what can differ there is the drones' own
+    bodies = {model.body(i).name: i for i in range(model.nbody)}
+    joints = {model.joint(i).name: i for i in range(model.njnt)}
+    for spec in scene.bodies:
+        body = bodies[spec.name]
+        if spec.mass and spec.joint is not None:
+            rows = np.array([body])
+            parts[f"{spec.name}.mass"] = Part({"body_mass": rows, "body_inertia": rows})
+        solid = np.flatnonzero((model.geom_bodyid == body) & (model.geom_contype > 0))
+        if len(solid):
+            parts[f"{spec.name}.friction"] = Part({"geom_friction": solid})
+        if spec.joint is not None and spec.joint.kind != "free":
+            parts[f"{spec.joint.name}.damping"] = Part(
+                {"dof_damping": _dofs(model, [joints[spec.joint.name]])}
+            )
+    geoms = {model.geom(i).name: i for i in range(model.ngeom)}
+    for geom in scene.static_geoms:
+        if geom.collides and geom.name in geoms:
+            parts[f"{geom.name}.friction"] = Part({"geom_friction": np.array([geoms[geom.name]])})
+    for placed in scene.robots:
+        own = [
+            joints[placed.prefix + b.joint.name]
+            for b in placed.spec.bodies
+            if b.joint is not None and b.joint.kind != "free"
+        ]
+        if not own:
+            continue
+        dofs = _dofs(model, own)
+        parts[f"{placed.prefix}joints.damping"] = Part({"dof_damping": dofs})
+        parts[f"{placed.prefix}joints.friction"] = Part({"dof_frictionloss": dofs})
+        servos = np.flatnonzero(np.isin(model.actuator_trnid[:, 0], own))
+        if len(servos):
+            parts[f"{placed.prefix}servos.gain"] = Part(
+                {"actuator_gainprm": servos, "actuator_biasprm": servos}
+            )
+    parts["gravity"] = Part({"opt.gravity": np.arange(3)})
+    return parts
+
+
+def _dofs(model: mujoco.MjModel, joints: list[int]) -> NDArray:
+    return np.array([model.jnt_dofadr[j] for j in joints])

@@ -1,0 +1,182 @@
+"""Reach: bring the point between the fingers to a ball in the air. The first task to learn."""
+
+from __future__ import annotations
+
+from functools import cache, cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from octoworld.core.registry import ROBOTS, register_task, register_training
+from octoworld.core.rng import WorldRng
+from robots.control.ik import IkConfig, InverseKinematics
+from robots.control.modes import ControlConfig
+from robots.spec import BodySpec, GeomSpec
+from sim.scene import RobotPlacement, Scene
+from sim.world import Mask, World
+
+from ..language import COLOR_NAMES, Templates
+from ..rewards import tolerance
+from ..task import Evaluation, Task, weighted
+from .expert import OPEN
+from .scene import FRONT_CAMERA, TABLE_RGBA
+from .tabletop import PALETTE, TOOL_DOWN, UPRIGHT
+
+LOW, HIGH = np.array([0.38, -0.20, 0.06]), np.array([0.64, 0.20, 0.30])
+"""Corners of the box in which ball and tool start [m]."""
+LEAST_WAY = 0.10
+"""From the tool's start to the ball [m]."""
+
+
+@cache
+def reach_scene(robot: str) -> Scene:
+    """Robot, table and a ball that nothing touches."""
+    table = GeomSpec("table", "box", (0.60, 0.70, 0.02), (0.40, 0.0, -0.02), rgba=TABLE_RGBA)
+    ball = GeomSpec("goal", "sphere", (0.02,), rgba=(0.1, 0.6, 0.2, 1.0), collides=False)
+    return Scene(
+        name="reach",
+        robots=(RobotPlacement(ROBOTS.get(robot)()),),
+        bodies=(BodySpec("goal", position=(0.5, 0.0, 0.2), geoms=(ball,), movable_base=True),),
+        static_geoms=(table,),
+        cameras=(FRONT_CAMERA,),
+    )
+
+
+@register_task("Reach")
+class Reach(Task):
+    """Success: the tool is within 2 cm of the ball, at rest (below 5 cm/s)."""
+
+    name = "Reach"
+    robot = "panda"
+    cameras = ("front", "wrist")
+    max_seconds = 3.0
+    ends_on_success = False
+    """The tool is to stay there: success is judged at the end."""
+    reach_distance: ClassVar[float] = 0.02
+    rest_speed: ClassVar[float] = 0.05
+    templates = Templates(
+        "reach the {goal} ball",
+        "move the hand to the {goal} ball",
+        "bring the gripper to the {goal} sphere",
+        "touch the {goal} ball in the air",
+    )
+    slot_words: ClassVar = {"goal": COLOR_NAMES}
+
+    def __init__(self, num_worlds: int) -> None:
+        super().__init__(num_worlds)
+        self.memory = {k: np.zeros(num_worlds) for k in ("color", "gripper", "wording")}
+
+    def scene(self) -> Scene:
+        """The same object for all worlds."""
+        return reach_scene(self.robot)
+
+    @cached_property
+    def _start_ik(self) -> InverseKinematics:
+        return InverseKinematics(ROBOTS.get(self.robot)(), IkConfig(iterations=8))
+
+    def reset(self, world: World, mask: Mask, rng: WorldRng) -> None:
+        """Draw the tool's start, the ball at least 10 cm from it, and the colour."""
+        draws = rng.uniform(mask, shape=(2, 3)) * (HIGH - LOW) + LOW
+        tool, goal = draws[:, 0], draws[:, 1]
+        way = goal - tool
+        length = np.linalg.norm(way, axis=1, keepdims=True)
+        # too near: to the far side of the box, along the same line through its middle
+        middle = (LOW + HIGH) / 2
+        goal = np.where(length < LEAST_WAY, 2 * middle - goal, goal)
+        goal = np.where(
+            np.linalg.norm(goal - tool, axis=1, keepdims=True) < LEAST_WAY,
+            tool + np.where(tool > middle, -LEAST_WAY, LEAST_WAY) * np.array([1.0, 1.0, 0.0]),
+            goal,
+        )
+        count = len(goal)
+        ik = self._start_ik
+        target = np.concatenate([tool, np.tile(TOOL_DOWN, (count, 1))], axis=1)
+        joints = ik.solve(np.tile(ik.home, (count, 1)), target)
+        world.set_joint_position(ik.spec.arm_joints, joints, mask)
+        pose = np.concatenate([goal, np.tile(UPRIGHT, (count, 1))], axis=1)
+        world.set_pose("goal", pose, mask)
+        color = rng.integers(mask, len(COLOR_NAMES))
+        world.set_color("goal", PALETTE[color], mask)
+        self.memory["color"][mask] = color
+        self.memory["gripper"][mask] = OPEN
+        self.instruction(rng, mask)
+
+    def instruction(self, rng: WorldRng, mask: Mask) -> list[str]:
+        """Draw a paraphrase for each masked world."""
+        self.memory["wording"][mask] = rng.integers(mask, len(self.templates))
+        every = self.instructions
+        return [every[i] for i in np.flatnonzero(mask)]
+
+    @property
+    def instructions(self) -> list[str]:
+        """The sentence of every world."""
+        columns = (self.memory[k].astype(int) for k in ("wording", "color"))
+        return [self.templates.fill(w, goal=COLOR_NAMES[c]) for w, c in zip(*columns, strict=True)]
+
+    def note_action(self, actions: NDArray) -> None:
+        """Remember the gripper command, the last column of every control mode."""
+        self.memory["gripper"] = np.asarray(actions[:, -1], np.float64).copy()
+
+    def observe(self, world: World) -> dict[str, NDArray]:
+        """The table-top tasks' proprioception (N, 8), and the way to the ball (N, 3) [m]."""
+        tool = world.pose("tool")[:, :3]
+        fingers = world.joint_position("finger_joint1", "finger_joint2")
+        felt = [
+            tool, world.velocity("tool")[:, :3], fingers.sum(axis=1, keepdims=True),
+            self.memory["gripper"][:, None],
+        ]  # fmt: skip
+        way = world.pose("goal")[:, :3] - tool
+        return {
+            "observation.state": np.concatenate(felt, axis=1, dtype=np.float32),
+            "privileged": way.astype(np.float32),
+        }
+
+    def evaluate(self, world: World) -> Evaluation:
+        """Distance, speed, success."""
+        distance = np.linalg.norm(world.pose("goal")[:, :3] - world.pose("tool")[:, :3], axis=1)
+        speed = np.linalg.norm(world.velocity("tool")[:, :3], axis=1)
+        reached = distance < self.reach_distance
+        return {
+            "distance": distance, "speed": speed, "reached": reached,
+            "success": reached & (speed < self.rest_speed),
+        }  # fmt: skip
+
+    def reward(self, evaluation: Evaluation) -> tuple[NDArray, dict[str, NDArray]]:
+        """Nearness at two scales, and success."""
+        distance = evaluation["distance"]
+        return weighted(
+            {
+                "approach": (0.4, tolerance(distance, (0.0, 0.01), 0.3)),
+                "close": (0.2, tolerance(distance, (0.0, 0.005), 0.04)),
+                "success": (0.4, evaluation["success"]),
+            }
+        )
+
+    def expert(self) -> ReachExpert:
+        """Straight to the ball."""
+        return ReachExpert()
+
+
+class ReachExpert:
+    """A straight line, slower near its end."""
+
+    speed = 0.6
+
+    def __init__(self) -> None:
+        self._step = ControlConfig().position_step
+
+    def act(self, world: World) -> NDArray[np.float64]:
+        """Actions (N, 4) in [-1, 1] of `ee_delta_pos`."""
+        shift = (world.pose("goal")[:, :3] - world.pose("tool")[:, :3]) / self._step
+        largest = np.abs(shift).max(axis=1, keepdims=True)
+        shift = shift * np.minimum(1.0, self.speed / np.maximum(largest, 1e-9))
+        return np.concatenate([shift, np.full((len(shift), 1), OPEN)], axis=1)
+
+
+@register_training("Reach")
+def _training(algo: str) -> dict[str, Any]:
+    """A short way by small steps: half a million suffice."""
+    if algo != "ppo":
+        return {}
+    return {"total_steps": 1_000_000, "initial_scale": 0.5, "discount": 0.97}

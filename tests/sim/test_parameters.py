@@ -1,0 +1,100 @@
+"""Physics of single worlds of an arm's scene: shares by name act, last, and are saved."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import octoworld
+from octoworld.core.errors import ConfigError, UnknownNameError
+from sim.randomize import PRESETS
+
+
+@pytest.fixture
+def world():
+    env = octoworld.make_vec("PickUp", 3, seed=1)
+    yield env.world
+    env.close()
+
+
+def test_the_names_are_those_of_the_scene(world):
+    assert {"block.mass", "block.friction", "drawer_slide.damping"} <= set(world.parameters)
+    assert {"joints.damping", "joints.friction", "servos.gain", "gravity"} <= set(world.parameters)
+    assert set(PRESETS["arm"]) <= set(world.parameters)
+
+
+def test_gravity_acts_in_its_world_alone(world):
+    pose = world.pose("block").copy()
+    pose[:, :3] = [0.5, 0.6, 0.4]  # away from the arm
+    world.set_pose("block", pose)
+    world.set_parameters({"gravity": [0.0, 0.5]}, np.array([True, False, True]))
+    world.refresh()
+    control = np.zeros((3, len(world.control_names)))
+    world.step(control, 20)
+    fallen = pose[:, 2] - world.pose("block")[:, 2]
+    t = 20 * world.scene.timestep
+    np.testing.assert_allclose(fallen, 9.81 * np.array([0.0, 1.0, 0.5]) * t**2 / 2, rtol=0.06)
+
+
+def test_a_heavier_block_pushes_harder(world):
+    world.set_parameters({"block.mass": [1.0, 2.0, 4.0]})
+    mass = world.batch.expand("body_mass")[:, world._names.index("body", "block")]
+    np.testing.assert_allclose(mass, mass[0] * np.array([1.0, 2.0, 4.0]))
+    inverse = world.batch.expand("dof_invweight0")
+    assert not np.allclose(inverse[0], inverse[2])  # derived constants follow
+
+
+def test_slippery_objects_slide_farther(world):
+    # of the two that touch, the larger counts
+    world.set_parameters({"block.friction": [1.0, 0.2, 3.0], "table.friction": [1.0, 0.2, 1.0]})
+    start = world.pose("block")[:, :2].copy()
+    world.set_velocity("block", np.tile([0.3, 0, 0, 0, 0, 0.0], (3, 1)))
+    world.step(np.zeros((3, len(world.control_names))), 60)
+    way = np.linalg.norm(world.pose("block")[:, :2] - start, axis=1)
+    assert way[2] < 0.7 * way[0] and way[0] < 0.7 * way[1]
+
+
+def test_shares_last_over_resets_and_are_saved_with_the_state(world):
+    plain = world.get_state()
+    world.set_parameters({"block.mass": 3.0})
+    world.reset()
+    heavy = world.get_state()
+    assert heavy.shape[1] == plain.shape[1] + len(world.parameters)
+    world.set_state(plain)  # rows from before mean the scene's own
+    assert (world.get_state()[:, -len(world.parameters) :] == 1).all()
+    world.set_state(heavy)
+    column = world.parameters.index("block.mass") - len(world.parameters)
+    assert (world.get_state()[:, column] == 3.0).all()
+    mass = world.batch.expand("body_mass")[:, world._names.index("body", "block")]
+    np.testing.assert_allclose(mass, 3 * 0.08)
+
+
+def test_shares_survive_a_new_contact_question(world):
+    world.set_parameters({"block.mass": 2.0})
+    world.contacts("block", "bin")
+    mass = world.batch.expand("body_mass")[:, world._names.index("body", "block")]
+    np.testing.assert_allclose(mass, 2 * 0.08)
+
+
+def test_a_task_draws_them_and_starts_stay_the_same():
+    plain = octoworld.make_vec("PickUp", 4, seed=7)
+    drawn = octoworld.make_vec("PickUp", 4, seed=7, task_options={"randomize": "arm"})
+    assert np.array_equal(plain.obs_buf, drawn.obs_buf)
+    sampled = drawn.task.randomizer.sampled()
+    assert set(sampled) == set(PRESETS["arm"])
+    mass = sampled["block.mass"][:, 0]
+    assert len(set(mass)) == 4 and ((mass >= 0.5) & (mass <= 2.0)).all()
+    state = drawn.sim_state()
+    other = octoworld.make_vec("PickUp", 4, seed=8, task_options={"randomize": "arm"})
+    other.restore_worlds(np.ones(4, bool), state)
+    assert np.array_equal(other.task.randomizer.sampled()["block.mass"][:, 0], mass)
+
+
+def test_bad_parameters_are_told(world):
+    with pytest.raises(UnknownNameError, match=r"block\.mass"):
+        world.set_parameters({"block.mas": 1.0})
+    for value in (0.0, -1.0, np.nan):
+        with pytest.raises(ConfigError, match="above 0"):
+            world.set_parameters({"block.mass": value})
+    with pytest.raises(UnknownNameError, match="arm"):
+        octoworld.make_vec("PickUp", 1, task_options={"randomize": "leg"})
