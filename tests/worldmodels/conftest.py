@@ -79,7 +79,7 @@ def trained(episodes, tmp_path_factory):
     held_out = EpisodeDataset.from_episodes(make_episodes(16, 24, seed=1))
     autoencoder, ae_metrics = train_autoencoder(
         dataset,
-        AutoencoderConfig(width=16, latent_channels=16),
+        AutoencoderConfig(width=16, latent_channels=16, cell_size=8),
         FitConfig(steps=350, batch_size=32, learning_rate=5e-3, warmup_steps=20),
         folder / "autoencoder",
         seed=0,
@@ -87,7 +87,15 @@ def trained(episodes, tmp_path_factory):
     encode_dataset(autoencoder, dataset)
     encode_dataset(autoencoder, held_out)
     flow = FlowTrainConfig(
-        model=FlowConfig(dim=64, layers=2, heads=2, context_length=2, proprio_hidden=64),
+        model=FlowConfig(
+            dim=64,
+            layers=2,
+            heads=2,
+            context_length=2,
+            proprio_hidden=64,
+            cell_width=32,
+            cell_blocks=(1, 1),
+        ),
         fit=FitConfig(
             steps=300, batch_size=32, learning_rate=3e-3, warmup_steps=20, ema_decay=0.98
         ),

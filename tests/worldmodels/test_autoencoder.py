@@ -1,8 +1,12 @@
 """Tokens keep what moves; weights survive the disk."""
 
+import pytest
 import torch
 
-from worldmodels.autoencoder import FrameAutoencoder
+from octoworld.core.config import to_dict
+from octoworld.core.errors import ConfigError
+from worldmodels.autoencoder import AutoencoderConfig, FrameAutoencoder
+from worldmodels.flow.cells import to_cells, to_tokens
 from worldmodels.metrics import psnr
 
 
@@ -32,3 +36,27 @@ def test_save_and_load_give_the_same_latents(trained, tmp_path):
     frames = {"front": trained["held_out"].frames["front"][:8]}
     with torch.no_grad():
         assert torch.equal(model.encode(frames), again.encode(frames))
+
+
+@pytest.mark.parametrize("cell_size", [4, 8])
+def test_tokens_are_made_of_local_cells(cell_size):
+    config = AutoencoderConfig(cell_size=cell_size, image_size=32, width=8, latent_channels=48)
+    model = FrameAutoencoder(to_dict(config)).eval()
+    blank = torch.full((1, 32, 32, 3), 128, dtype=torch.uint8)
+    dotted = blank.clone()
+    dotted[0, :4, :4] = 255
+    with torch.no_grad():
+        change = model.encode({"front": dotted}) - model.encode({"front": blank})
+    assert change.shape == (1, 4, 48)
+    assert change[0, 0].abs().max() > 1e-4
+    cells = to_cells(change, 1, config.cells)
+    assert cells.shape == (1, 48 // config.cells**2, 32 // cell_size, 32 // cell_size)
+    assert torch.equal(to_tokens(cells, 1, config.cells), change)
+    strength = cells.abs().amax((0, 1))
+    assert strength.argmax() == 0  # where the dot is
+
+
+def test_sizes_that_do_not_fit_are_told():
+    for given, said in (({"cell_size": 5}, "4 or 8"), ({"latent_channels": 20}, "16 cells")):
+        with pytest.raises(ConfigError, match=said):
+            FrameAutoencoder(to_dict(AutoencoderConfig(**given)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -31,9 +32,12 @@ class AutoencoderConfig:
     image_size: int = 64
     """Height and width [pixel], a multiple of 16."""
     latent_channels: int = 64
-    """Numbers per token: four cells of 8x8 pixels with a quarter each."""
+    """Numbers per token, shared out to its cells: with the defaults 16 cells of 4 numbers."""
+    cell_size: int = 4
+    """Side of a cell [pixel], 4 or 8. Small cells with few numbers stay close to colours: a thing
+    that moves is then nearly its old cells moved, which a world model learns soonest."""
     width: int = 24
-    """Channels at half resolution; doubled at each of the next two levels."""
+    """Channels at half resolution; doubled at each further halving down to the cells."""
     latent_noise: float = 0.05
     """Noise added to latents in training [latent std], so that imagined latents decode well."""
     moving_share: float = 0.5
@@ -58,6 +62,11 @@ class AutoencoderConfig:
     def grid(self) -> int:
         """Tokens along a side of the image."""
         return self.image_size // PATCH
+
+    @property
+    def cells(self) -> int:
+        """Cells along a side of a token."""
+        return PATCH // self.cell_size
 
     @property
     def num_tokens(self) -> int:
@@ -91,27 +100,23 @@ def _init(module: nn.Module) -> None:
 
 
 class _Encoder(nn.Module):
-    def __init__(self, width: int, latent_channels: int, num_cameras: int) -> None:
+    def __init__(self, settings: AutoencoderConfig) -> None:
         super().__init__()
-        w = width
-        self.stem = nn.Sequential(
-            nn.Conv2d(3, w, 4, stride=2, padding=1),
-            _norm(w),
-            nn.SiLU(),
-            nn.Conv2d(w, 2 * w, 4, stride=2, padding=1),
-            _norm(2 * w),
-            nn.SiLU(),
-            nn.Conv2d(2 * w, 4 * w, 3, stride=2, padding=1),
-        )
-        self.camera = nn.Parameter(torch.zeros(num_cameras, 4 * w))
+        widths = _widths(settings)
+        w, deep = widths[0], widths[-1]
+        stem: list[nn.Module] = [nn.Conv2d(3, w, 4, stride=2, padding=1)]
+        for narrow, wide in itertools.pairwise(widths):
+            stem += [_norm(narrow), nn.SiLU(), nn.Conv2d(narrow, wide, 4, stride=2, padding=1)]
+        self.stem = nn.Sequential(*stem)
+        self.camera = nn.Parameter(torch.zeros(len(settings.cameras), deep))
         self.body = nn.Sequential(
-            _Residual(4 * w),
-            _Residual(4 * w),
-            _norm(4 * w),
+            _Residual(deep),
+            _Residual(deep),
+            _norm(deep),
             nn.SiLU(),
-            nn.Conv2d(4 * w, latent_channels // 4, 1),
-            # four cells of 8x8 pixels make a token: a cell's code is learned at 64 places an image
-            nn.PixelUnshuffle(2),
+            nn.Conv2d(deep, settings.latent_channels // settings.cells**2, 1),
+            # cells side by side make a token: a cell's code is learned at all places of an image
+            nn.PixelUnshuffle(settings.cells),
         )
         self.apply(_init)
 
@@ -120,34 +125,31 @@ class _Encoder(nn.Module):
 
 
 class _Decoder(nn.Module):
-    def __init__(self, width: int, latent_channels: int, num_cameras: int) -> None:
+    def __init__(self, settings: AutoencoderConfig) -> None:
         super().__init__()
-        w = width
+        widths = _widths(settings)
+        w, deep = widths[0], widths[-1]
         self.enter = nn.Sequential(
-            nn.PixelShuffle(2), nn.Conv2d(latent_channels // 4, 4 * w, 3, padding=1)
+            nn.PixelShuffle(settings.cells),
+            nn.Conv2d(settings.latent_channels // settings.cells**2, deep, 3, padding=1),
         )
-        self.camera = nn.Parameter(torch.zeros(num_cameras, 4 * w))
-        self.body = nn.Sequential(
-            _Residual(4 * w),
-            _Residual(4 * w),
-            _norm(4 * w),
-            nn.SiLU(),
-            nn.Conv2d(4 * w, 8 * w, 1),
-            nn.PixelShuffle(2),
-            _norm(2 * w),
-            nn.SiLU(),
-            nn.Conv2d(2 * w, 4 * w, 3, padding=1),
-            nn.PixelShuffle(2),
-            _norm(w),
-            nn.SiLU(),
-            last := nn.Conv2d(w, 12, 3, padding=1),
-            nn.PixelShuffle(2),
-        )
+        self.camera = nn.Parameter(torch.zeros(len(settings.cameras), deep))
+        body: list[nn.Module] = [_Residual(deep), _Residual(deep), _norm(deep), nn.SiLU()]
+        for wide, narrow in itertools.pairwise(reversed(widths)):
+            size = 3 if narrow == w else 1
+            grow = nn.Conv2d(wide, 4 * narrow, size, padding=size // 2)
+            body += [grow, nn.PixelShuffle(2), _norm(narrow), nn.SiLU()]
+        self.body = nn.Sequential(*body, last := nn.Conv2d(w, 12, 3, padding=1), nn.PixelShuffle(2))
         self.apply(_init)
         nn.init.normal_(last.weight, std=0.01)  # begin at the background
 
     def forward(self, z: torch.Tensor, camera: int) -> torch.Tensor:
         return self.body(self.enter(z) + self.camera[camera].view(1, -1, 1, 1))
+
+
+def _widths(settings: AutoencoderConfig) -> list[int]:
+    """Channels at half, quarter, ... resolution, down to a cell."""
+    return [settings.width * 2**i for i in range(settings.cell_size.bit_length() - 1)]
 
 
 class FrameAutoencoder(ModelMixin, ConfigMixin):
@@ -167,11 +169,15 @@ class FrameAutoencoder(ModelMixin, ConfigMixin):
         self.settings = settings = from_dict(AutoencoderConfig, dict(autoencoder_config))
         if settings.image_size % PATCH or settings.image_size < PATCH:
             raise ConfigError(f"image_size {settings.image_size} is not a multiple of {PATCH}")
-        if settings.latent_channels % 4:
-            raise ConfigError(f"latent_channels {settings.latent_channels} is not a multiple of 4")
+        if settings.cell_size not in (4, 8):
+            raise ConfigError(f"cell_size must be 4 or 8, got {settings.cell_size}")
         num_cameras, channels = len(settings.cameras), settings.latent_channels
-        self.encoder = _Encoder(settings.width, channels, num_cameras)
-        self.decoder = _Decoder(settings.width, channels, num_cameras)
+        if channels % settings.cells**2:
+            raise ConfigError(
+                f"latent_channels {channels} is not a multiple of a token's "
+                f"{settings.cells**2} cells"
+            )
+        self.encoder, self.decoder = _Encoder(settings), _Decoder(settings)
         size = settings.image_size
         self.register_buffer("background", torch.full((num_cameras, 3, size, size), 0.5))
         self.register_buffer("latent_mean", torch.zeros(settings.num_tokens, channels))

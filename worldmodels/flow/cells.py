@@ -1,4 +1,4 @@
-"""Convolutions over cells, a quarter of a token each: what moves a cell is learned once for all."""
+"""Convolutions over cells, the parts of a token: one rule of motion for all places."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class CellBlock(nn.Module):
         return x + self.second(F.silu(h))
 
 
-def to_cells(tokens: torch.Tensor, cameras: int) -> torch.Tensor:
-    """Tokens (N, S, 4 c) to cells (N * cameras, c, 2 g, 2 g), S = cameras * g * g."""
+def to_cells(tokens: torch.Tensor, cameras: int, side: int) -> torch.Tensor:
+    """Tokens (N, S, side^2 c) to cells (N * cameras, c, side g, side g), S = cameras * g * g."""
     grid = round((tokens.shape[1] // cameras) ** 0.5)
     x = tokens.reshape(-1, grid, grid, tokens.shape[-1]).permute(0, 3, 1, 2)
-    return F.pixel_shuffle(x, 2).contiguous(memory_format=torch.channels_last)
+    return F.pixel_shuffle(x, side).contiguous(memory_format=torch.channels_last)
 
 
-def to_tokens(cells: torch.Tensor, cameras: int) -> torch.Tensor:
-    """The inverse: cells (N * cameras, c, 2 g, 2 g) to tokens (N, S, 4 c)."""
-    x = F.pixel_unshuffle(cells, 2).permute(0, 2, 3, 1)
+def to_tokens(cells: torch.Tensor, cameras: int, side: int) -> torch.Tensor:
+    """The inverse: cells (N * cameras, c, side g, side g) to tokens (N, S, side^2 c)."""
+    x = F.pixel_unshuffle(cells, side).permute(0, 2, 3, 1)
     return x.reshape(cells.shape[0] // cameras, -1, x.shape[-1])

@@ -65,7 +65,7 @@ class FlowWorldModel(ModelMixin, ConfigMixin):
         image = self.autoencoder.settings
         tokens, channels = image.num_tokens, image.latent_channels
         self.transformer = FlowTransformer(
-            settings, tokens, channels, proprio_dim, action_dim, len(image.cameras)
+            settings, tokens, channels, proprio_dim, action_dim, len(image.cameras), image.cells
         )
         self.dynamics = ProprioModel(
             proprio_dim, action_dim, tokens * channels, settings.proprio_hidden

@@ -82,6 +82,7 @@ class FlowTransformer(nn.Module):
         proprio_dim: int,
         action_dim: int,
         cameras: int = 1,
+        cells: int = 4,
     ) -> None:
         super().__init__()
         dim = config.dim
@@ -89,9 +90,9 @@ class FlowTransformer(nn.Module):
         self.position = nn.Parameter(torch.randn(num_tokens, dim) * 0.02)
         self.future_slot = nn.Parameter(torch.randn(config.max_chunk, dim) * 0.02)
         slots = 1 + config.context_length
-        width, cell_channels = config.cell_width, channels // 4
-        self.cameras = cameras
-        grid = 2 * round((num_tokens // cameras) ** 0.5)
+        width, cell_channels = config.cell_width, channels // cells**2
+        self.cameras, self.cells = cameras, cells
+        grid = cells * round((num_tokens // cameras) ** 0.5)
         self.context_in = nn.Linear(slots * channels, dim)
         self.noisy_in = nn.Linear(channels, dim)
         self.beneath_in = nn.Linear(slots * channels, dim)
@@ -99,7 +100,7 @@ class FlowTransformer(nn.Module):
         self.context_cells = nn.Conv2d(slots * cell_channels, width, 3, padding=1)
         self.noisy_cells = nn.Conv2d(cell_channels, width, 3, padding=1)
         self.before = nn.ModuleList(CellBlock(width, dim) for _ in range(config.cell_blocks[0]))
-        self.cells_in = nn.Linear(4 * width, dim)
+        self.cells_in = nn.Linear(cells**2 * width, dim)
         self.octaves = config.proprio_octaves
         rich_dim = proprio_dim * (1 + 2 * self.octaves)
         self.action_token = nn.Sequential(
@@ -115,7 +116,7 @@ class FlowTransformer(nn.Module):
             _Block(dim, config.heads, config.mlp_ratio) for _ in range(config.layers)
         )
         self.head_condition = nn.Linear(dim, 2 * dim)
-        self.back = nn.Linear(dim, 4 * width)
+        self.back = nn.Linear(dim, cells**2 * width)
         self.after = nn.ModuleList(CellBlock(width, dim) for _ in range(config.cell_blocks[1]))
         self.head = nn.Linear(dim, channels)
         self.cell_head = nn.Conv2d(width, cell_channels, 1)
@@ -134,7 +135,7 @@ class FlowTransformer(nn.Module):
         for block in self.blocks:
             x, key_value = block(x, condition)
             cache.append(key_value)
-        slots = [to_cells(latents[:, i], self.cameras) for i in range(latents.shape[1])]
+        slots = [to_cells(latents[:, i], self.cameras, self.cells) for i in range(latents.shape[1])]
         cells = self.context_cells(torch.cat(slots, 1))
         return Context(cache, self.beneath_in(stacked)[:, None], cells)
 
@@ -167,23 +168,25 @@ class FlowTransformer(nn.Module):
         cells = self._cells(noisy, context)
         for block in self.before:
             cells = block(cells, film)
-        x = self.cells_in(to_tokens(cells, self.cameras)).unflatten(0, noisy.shape[:2])
+        x = self.cells_in(to_tokens(cells, self.cameras, self.cells)).unflatten(0, noisy.shape[:2])
         x = x + self.noisy_in(noisy) + context.beneath + self.position + token[:, :, None]
         mask = self._causal(frames, self.num_tokens, noisy.device)
         for block, past in zip(self.blocks, context.cache, strict=True):
             x, _ = block(x, condition, past, mask)
         shift, scale = self.head_condition(F.silu(summary)).unsqueeze(2).chunk(2, -1)
         x = F.layer_norm(x, x.shape[-1:]) * (1 + scale) + shift
-        cells = cells + to_cells(self.back(x).flatten(0, 1), self.cameras)
+        cells = cells + to_cells(self.back(x).flatten(0, 1), self.cameras, self.cells)
         for block in self.after:
             cells = block(cells, film)
-        moved = to_tokens(self.cell_head(cells), self.cameras).unflatten(0, noisy.shape[:2])
+        moved = to_tokens(self.cell_head(cells), self.cameras, self.cells).unflatten(
+            0, noisy.shape[:2]
+        )
         return self.head(x) + moved
 
     def _cells(self, noisy: torch.Tensor, context: Context) -> torch.Tensor:
         """Cells of the future frames (B * K * cameras, W, h, w) with the context beneath them."""
         batch, frames = noisy.shape[:2]
-        own = self.noisy_cells(to_cells(noisy.flatten(0, 1), self.cameras))
+        own = self.noisy_cells(to_cells(noisy.flatten(0, 1), self.cameras, self.cells))
         own = own.unflatten(0, (batch, frames, self.cameras))
         beneath = context.cells.unflatten(0, (batch, 1, self.cameras)) + self.cell_position
         return (own + beneath).flatten(0, 2).contiguous(memory_format=torch.channels_last)

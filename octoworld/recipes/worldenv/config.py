@@ -115,17 +115,17 @@ class WorldEnvConfig:
     """Frames to tokens."""
     autoencoder_fit: FitConfig = field(
         default_factory=lambda: FitConfig(
-            steps=3400, batch_size=64, learning_rate=4e-3, ema_decay=0.995, checkpoint_every=250
+            steps=2200, batch_size=64, learning_rate=4e-3, ema_decay=0.995, checkpoint_every=250
         )
     )
     """Its training."""
     worldmodel: FlowTrainConfig = field(
         default_factory=lambda: FlowTrainConfig(
             fit=FitConfig(
-                steps=9000, batch_size=16, learning_rate=1e-3, ema_decay=0.995, checkpoint_every=250
+                steps=8000, batch_size=16, learning_rate=1e-3, ema_decay=0.995, checkpoint_every=250
             ),
             polish=FitConfig(
-                steps=1500, batch_size=16, learning_rate=4e-4, ema_decay=0.995, checkpoint_every=250
+                steps=600, batch_size=16, learning_rate=4e-4, ema_decay=0.995, checkpoint_every=250
             ),
             polish_chunks=3,
         )

@@ -234,12 +234,21 @@ def _load(cls: Any, folder: Path) -> Any:
     if not (folder / "config.json").exists():
         raise CheckpointError(f"{folder} holds no checkpoint (no config.json)")
     try:
-        # published checkpoints are stored in half precision
-        return cls.from_pretrained(str(folder)).float().eval()
+        model, found = cls.from_pretrained(str(folder), output_loading_info=True)
     except (OSError, RuntimeError, ValueError) as error:
         raise CheckpointError(
             f"{folder} is damaged or of another model ({str(error).splitlines()[0]})"
         ) from None
+    # diffusers would leave weights that the file lacks as they were drawn
+    strange = {k: found[k] for k in ("missing_keys", "unexpected_keys") if found[k]}
+    if strange:
+        told = "; ".join(f"{k}: {len(v)}, such as {sorted(v)[0]}" for k, v in strange.items())
+        raise CheckpointError(
+            f"{folder} is of another version of {cls.__name__} ({told}); train it anew, or take "
+            "the checkpoints of this version"
+        )
+    # published checkpoints are stored in half precision
+    return model.float().eval()
 
 
 def _last(folder: Path) -> dict[str, float]:

@@ -62,10 +62,10 @@ def smoke(seed: int = 0) -> WorldEnvConfig:
             frozen=PERCEPTION,
             privileged_weight=0.0,
         ),
-        autoencoder=AutoencoderConfig(width=16, latent_channels=16),
+        autoencoder=AutoencoderConfig(width=16, latent_channels=48),
         autoencoder_fit=FitConfig(steps=300, batch_size=32, ema_decay=0.98),
         worldmodel=FlowTrainConfig(
-            model=FlowConfig(dim=96, layers=3, heads=4),
+            model=FlowConfig(dim=96, layers=3, heads=4, cell_width=24, cell_blocks=(1, 1)),
             fit=FitConfig(steps=400, batch_size=16, learning_rate=2e-3, ema_decay=0.99),
             polish=FitConfig(steps=60, batch_size=16, learning_rate=4e-4, ema_decay=0.98),
             polish_chunks=2,

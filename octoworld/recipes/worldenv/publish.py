@@ -46,6 +46,10 @@ def publish(run: Run, folder: Path) -> dict[str, Any]:
                         k: v.half() if v.is_floating_point() else v for k, v in tensors.items()
                     }
                     save_tensors(temporary / part / file.name, halved)
+                elif file.name == "config.json":
+                    # diffusers notes where it loaded a model from, which is nobody's business
+                    told = {k: v for k, v in read_json(file).items() if k != "_name_or_path"}
+                    write_json(temporary / part / file.name, told)
                 else:
                     (temporary / part).mkdir(exist_ok=True)
                     shutil.copy(file, temporary / part / file.name)

@@ -1,0 +1,131 @@
+"""Every task on every backend: the same contract, or the reason why not."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+from gymnasium.vector import AutoresetMode
+
+from octoworld.core.errors import ConfigError
+from octoworld.core.registry import BACKENDS, TASKS
+from tasks.env import TaskEnv, task_env
+
+PAIRS = [(task, backend) for task in TASKS.names() for backend in BACKENDS.names()]
+WORLDS = 3
+
+
+@cache
+def refusal(task: str, backend: str) -> str:
+    """Why the backend cannot run the task; "" where it can."""
+    try:
+        task_env(task, 1, backend=backend, num_threads=1).close()
+    except ConfigError as error:
+        return str(error)
+    return ""
+
+
+@pytest.fixture(params=PAIRS, ids=lambda pair: "-".join(pair))
+def pair(request):
+    task, backend = request.param
+    if reason := refusal(task, backend):
+        pytest.skip(reason)
+    return task, backend
+
+
+def make(pair, worlds: int = WORLDS, **options) -> TaskEnv:
+    task, backend = pair
+    return task_env(task, worlds, backend=backend, num_threads=1, **options)
+
+
+def gentle(env: TaskEnv, seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return 0.2 * rng.uniform(-1, 1, env.action_space.shape).astype(np.float32)
+
+
+def run(env: TaskEnv, seed: int, steps: int = 3) -> list[np.ndarray]:
+    obs = [env.reset(seed=seed)[0]]
+    return obs + [env.step(gentle(env, k))[0] for k in range(steps)]
+
+
+def test_what_a_backend_cannot_do_it_says():
+    """Whole families are refused, for one reason each; nothing is refused by accident."""
+    refused = {p: r for p in PAIRS if (r := refusal(*p))}
+    for (task, backend), reason in refused.items():
+        flies = TASKS.get(task).robot != "panda"
+        if backend == "rotorcraft" and not flies:
+            assert "no rotorcraft" in reason
+        elif task == "PayloadTransport":
+            assert "cable" in reason
+        else:
+            pytest.fail(f"{task} on {backend}: {reason}")
+
+
+def test_starts_agree_with_the_tasks_own_backend(pair):
+    env, own = make(pair), task_env(pair[0], WORLDS, num_threads=1)
+    seen, expected = env.reset(seed=5)[0], own.reset(seed=5)[0]
+    np.testing.assert_allclose(seen, expected, atol=2e-3)
+    assert env.instructions == own.instructions
+
+
+def test_seeds_and_replay_to_the_bit(pair):
+    env = make(pair)
+    assert all(np.array_equal(a, b) for a, b in zip(run(env, 4), run(env, 4), strict=True))
+    assert not np.array_equal(env.reset(seed=4)[0], env.reset(seed=400)[0])
+    run(env, 4)
+    state = env.sim_state()
+    expected = [env.step(gentle(env, k))[0] for k in range(7, 10)]
+    env.reset(seed=80)
+    env.restore_worlds(np.ones(WORLDS, bool), state)
+    assert np.array_equal(env.sim_state(), state)
+    for k, want in zip(range(7, 10), expected, strict=True):
+        assert np.array_equal(env.step(gentle(env, k))[0], want)
+
+
+def test_partial_resets_touch_no_other(pair):
+    env = make(pair, autoreset_mode=AutoresetMode.DISABLED)
+    run(env, 4)
+    before = env.sim_state()
+    env.reset(options={"reset_mask": np.array([False, True, False])})
+    after = env.sim_state()
+    assert np.array_equal(before[[0, 2]], after[[0, 2]])
+    assert not np.array_equal(before[1], after[1])
+    assert env.progress_buf.tolist() == [3, 0, 3]
+
+
+def test_cameras_show_something(pair):
+    env = make(pair, 1, obs_mode="vision", image_size=(24, 32))
+    obs = env.reset(seed=0)[0]
+    for camera in env.task.cameras:
+        image = obs[f"observation.images.{camera}"]
+        assert image.shape == (1, 24, 32, 3) and image.std() > 5
+    env.close()
+
+
+ARMS = [t for t in TASKS.names() if TASKS.get(t).robot == "panda"]
+
+
+@pytest.mark.parametrize("task", ARMS)
+def test_experts_of_the_table_top_succeed_in_pybullet_too(task):
+    env = task_env(task, 8, backend="pybullet", autoreset_mode=AutoresetMode.DISABLED)
+    env.reset(seed=20)
+    expert = env.task.expert()
+    while env.live.any():
+        env.step(expert.act(env.world).astype(np.float32))
+    assert env.extras["success"].mean() >= 0.75
+    env.close()
+
+
+def test_fingers_and_block_touch_alike():
+    for backend in ("mujoco", "pybullet"):
+        env = task_env("PickUp", 4, backend=backend, autoreset_mode=AutoresetMode.DISABLED)
+        env.reset(seed=3)
+        assert not env.world.contacts("left_finger", "block").any()
+        expert = env.task.expert()
+        touched = np.zeros(4, bool)
+        for _ in range(30):
+            env.step(expert.act(env.world).astype(np.float32))
+            touched |= env.world.contacts("left_finger", "block")
+        assert touched.all(), backend
+        env.close()
