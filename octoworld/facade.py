@@ -19,21 +19,44 @@ if TYPE_CHECKING:
     from worldmodels.model import WorldModel
 
 
-def make_vec(task: str, num_envs: int = 1, **options: Any) -> VecEnv:
+def make_vec(
+    task: str,
+    num_envs: int = 1,
+    *,
+    stochastic: str = "",
+    seed: int | None = None,
+    **options: Any,
+) -> VecEnv:
     """`num_envs` worlds of a task in physics, stepped together.
 
     Args:
         task: a name of `list_tasks()`.
         num_envs: N, the first axis of every array.
-        options: `obs_mode` ("state" or "vision"), `control_mode`, `backend`, `seed`, ... as
+        stochastic: effects laid over it, such as "1:hold,p=0.2+2.2:wear,sudden@300"; see
+            `sim.stochastic.parse`.
+        seed: when given, the environment is reset with it.
+        options: `obs_mode` ("state" or "vision"), `control_mode`, `backend`, ... as
             `tasks.env.task_env` describes them.
 
     Raises:
-        UnknownNameError: no such task or backend.
+        UnknownNameError: no such task, backend or effect.
+        ConfigError: a value is out of range, or an effect has no meaning in the task.
     """
     from tasks.env import task_env
 
-    return task_env(task, num_envs=num_envs, **options)
+    if not stochastic:
+        return task_env(task, num_envs=num_envs, seed=seed, **options)
+    from sim.stochastic import StochasticEnv, parse
+
+    effects, pixels = parse(stochastic)
+    if pixels:
+        options["obs_mode"] = "vision"
+    env: VecEnv = task_env(task, num_envs=num_envs, **options)
+    if effects:
+        env = StochasticEnv(env, effects)
+    if seed is not None:
+        env.reset(seed=seed)
+    return env
 
 
 def make(
@@ -114,7 +137,7 @@ def make_isaac(
             "env.numActions": face.num_acts,
             "env.controlFrequencyInv": face.control_freq_inv,
             "sim.dt": face.dt,
-            "sim.gravity": face.sim.scene.gravity,
+            "sim.gravity": face.root_world.scene.gravity,
         },
     )
     return face

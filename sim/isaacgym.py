@@ -168,13 +168,13 @@ class IsaacGymEnv:
         Raises:
             ConfigError: the environment is imagined, it has no bodies.
         """
-        world = self._world()
+        world = self.root_world
         pose, velocity = as_numpy(world.pose(body)), as_numpy(world.velocity(body))
         return self._tensor(np.concatenate([pose[:, :3], xyzw(pose[:, 3:]), velocity], axis=1))
 
     def dof_state(self, *joints: str) -> torch.Tensor:
         """(N, J, 2): position and velocity of the joints [rad or m, and per second]."""
-        world = self._world()
+        world = self.root_world
         position, velocity = world.joint_position(*joints), world.joint_velocity(*joints)
         return self._tensor(np.stack([as_numpy(position), as_numpy(velocity)], axis=-1))
 
@@ -245,7 +245,9 @@ class IsaacGymEnv:
         # the environment may write into its arrays again
         return torch.tensor(value, device=self.rl_device)
 
-    def _world(self) -> Any:
+    @property
+    def root_world(self) -> Any:
+        """The simulator; ConfigError in an imagined environment."""
         if self.sim is None:
             raise ConfigError(f"{type(self.env).__name__} has no simulator to read bodies from")
         return self.sim

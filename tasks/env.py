@@ -18,7 +18,6 @@ from octoworld.core.rng import WorldRng
 from robots.control.modes import ControlConfig
 from robots.spec import CameraSpec
 from sim.scene import Scene
-from sim.stochastic import StochasticEnv, parse
 from sim.vec_env import VecEnv
 from sim.world import Mask, World
 
@@ -273,9 +272,8 @@ def task_env(
     seed: int | None = None,
     task_options: Mapping[str, Any] | None = None,
     backend_options: Mapping[str, Any] | None = None,
-    stochastic: str = "",
     **options: Any,
-) -> VecEnv:
+) -> TaskEnv:
     """The task `name` in `num_envs` worlds of physics.
 
     Args:
@@ -289,15 +287,12 @@ def task_env(
         task_options: Further arguments of the task, such as `robot` of drone tasks.
         backend_options: Further arguments of the backend: `gui` of pybullet shows world 0 in a
             window; `dtype`, `device` of rotorcraft.
-        stochastic: Effects laid over it, such as "1:hold,p=0.2+2.2:wear,sudden@300"; see
-            `sim.stochastic.parse`.
         options: Further arguments of `TaskEnv`.
 
     Raises:
         UnknownNameError: a name is not registered; the message lists the choices.
         ConfigError: a value is out of range.
     """
-    effects, pixels = parse(stochastic) if stochastic else ([], False)
     make_task: Callable[..., Task] = TASKS.get(name)
     with _named(f"task {name}", make_task, given=task_options or {}):
         task = make_task(num_envs, **(task_options or {}))
@@ -306,10 +301,7 @@ def task_env(
     with _named(f"backend {engine}", make_world, given=backend_options or {}):
         world = make_world(task.scene(), num_envs, num_threads, **(backend_options or {}))
     with _named(f"environment of task {name}", TaskEnv, given=options):
-        mode: ObsMode = "vision" if pixels else obs_mode
-        env: VecEnv = TaskEnv(task, world, obs_mode=mode, control=control_mode, **options)
-    if effects:
-        env = StochasticEnv(env, effects)
+        env = TaskEnv(task, world, obs_mode=obs_mode, control=control_mode, **options)
     if seed is not None:
         env.reset(seed=seed)
     return env

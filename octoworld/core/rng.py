@@ -103,7 +103,7 @@ def hashed_uniform(seeds: ArrayLike, *path: int, size: int = 1) -> NDArray[np.fl
             state = _mix(state + np.uint64(int(key) % 2**64) * _GOLDEN + _GOLDEN)
         columns = np.arange(1, size + 1, dtype=np.uint64) * _GOLDEN
         bits = _mix(_mix(state)[:, None] + columns[None])
-    return (bits >> np.uint64(11)) * 2.0**-53
+    return (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def hashed_normal(seeds: ArrayLike, *path: int, size: int = 1) -> NDArray[np.float64]:

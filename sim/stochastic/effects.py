@@ -359,12 +359,13 @@ class Payload(Drift):
         """See Effect."""
         super().bind(env)
         scene = _scene(env, self)
-        flying = [p.spec for p in scene.robots if p.spec.rotorcraft is not None]
+        flying = [(p.spec, p.spec.rotorcraft) for p in scene.robots]
+        flying = [(spec, craft) for spec, craft in flying if craft is not None]
         if not flying:
             raise ConfigError("stochastic 2.2:payload: the scene has no rotorcraft")
         _claim(env, self, "mass_scale")
         masses = [
-            next(b.mass for b in spec.bodies if b.name == spec.rotorcraft.body) for spec in flying
+            next(b.mass for b in spec.bodies if b.name == craft.body) for spec, craft in flying
         ]
         self._masses = np.array(masses)
 

@@ -115,7 +115,8 @@ class StochasticEnv(VecEnv):
 
     def sim_state(self) -> NDArray[np.float64]:
         """(N, S): the state beneath, then what the effects remember."""
-        return np.concatenate([self.inner.sim_state(), self._memory_rows()], axis=1)
+        beneath: Any = self.inner
+        return np.concatenate([beneath.sim_state(), self._memory_rows()], axis=1)
 
     def restore_worlds(self, mask: Mask, sim_state: ArrayLike) -> Any:
         """Start new episodes of the masked worlds in recorded states (n, S): the observation."""

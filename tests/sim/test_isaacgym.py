@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -52,7 +54,7 @@ NAMES = [
 ]
 
 
-def make(num_envs=3, **options):
+def make(num_envs: Any = 3, **options) -> Any:
     return octoworld.make_isaac("Hover", num_envs, max_episode_length=LENGTH, seed=5, **options)
 
 
@@ -108,7 +110,7 @@ def test_reset_done_and_reset_idx():
 
 
 def test_quaternions_are_xyzw():
-    env = octoworld.make_isaac("PickUp", 3)
+    env: Any = octoworld.make_isaac("PickUp", 3)
     state, pose = env.root_state("block").numpy(), env.sim.pose("block")
     assert state.shape == (3, 13)
     assert abs(pose[:, 3]).min() > 0 and abs(pose[:, 6]).min() > 0  # turned about z

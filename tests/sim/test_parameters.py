@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -12,7 +14,7 @@ from sim.randomize import PRESETS
 
 @pytest.fixture
 def world():
-    env = octoworld.make_vec("PickUp", 3, seed=1)
+    env: Any = octoworld.make_vec("PickUp", 3, seed=1)
     yield env.world
     env.close()
 
@@ -77,15 +79,15 @@ def test_shares_survive_a_new_contact_question(world):
 
 
 def test_a_task_draws_them_and_starts_stay_the_same():
-    plain = octoworld.make_vec("PickUp", 4, seed=7)
-    drawn = octoworld.make_vec("PickUp", 4, seed=7, task_options={"randomize": "arm"})
+    plain: Any = octoworld.make_vec("PickUp", 4, seed=7)
+    drawn: Any = octoworld.make_vec("PickUp", 4, seed=7, task_options={"randomize": "arm"})
     assert np.array_equal(plain.obs_buf, drawn.obs_buf)
     sampled = drawn.task.randomizer.sampled()
     assert set(sampled) == set(PRESETS["arm"])
     mass = sampled["block.mass"][:, 0]
     assert len(set(mass)) == 4 and ((mass >= 0.5) & (mass <= 2.0)).all()
     state = drawn.sim_state()
-    other = octoworld.make_vec("PickUp", 4, seed=8, task_options={"randomize": "arm"})
+    other: Any = octoworld.make_vec("PickUp", 4, seed=8, task_options={"randomize": "arm"})
     other.restore_worlds(np.ones(4, bool), state)
     assert np.array_equal(other.task.randomizer.sampled()["block.mass"][:, 0], mass)
 

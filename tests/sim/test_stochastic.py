@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode
@@ -15,7 +17,7 @@ from sim.stochastic import EFFECTS, parse
 N = 64
 
 
-def make(task="Hover", spec="", num_envs=N, seed=3, **options):
+def make(task="Hover", spec="", num_envs=N, seed=3, **options: Any) -> Any:
     return octoworld.make_vec(task, num_envs, stochastic=spec, seed=seed, **options)
 
 
@@ -28,7 +30,7 @@ def run(env, steps, action=0.0):
 
 
 def test_hashed_draws_are_even_and_normal_and_independent():
-    even = hashed_uniform(np.arange(4000), 1, 2, size=2)
+    even: Any = hashed_uniform(np.arange(4000), 1, 2, size=2)
     assert stats.kstest(even.ravel(), "uniform").pvalue > 0.01
     assert abs(np.corrcoef(even.T)[0, 1]) < 0.05
     normal = hashed_normal(np.arange(4000), 1, size=2)
@@ -42,7 +44,7 @@ def test_hashed_draws_are_even_and_normal_and_independent():
 def test_every_effect_of_a_type_runs_and_replays(kind):
     for name in EFFECTS[kind]:
         arm = name in ("nudge", "slip")
-        options = {"obs_mode": "vision"} if name in ("blackout", "patch") else {}
+        options: Any = {"obs_mode": "vision"} if name in ("blackout", "patch") else {}
         task = "PickUp" if arm else "Hover"
         spec = f"{kind}:{name}" + (",sudden@2" if kind == "2.2" else "")
         runs = []

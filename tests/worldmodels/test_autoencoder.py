@@ -1,5 +1,7 @@
 """Tokens keep what moves; weights survive the disk."""
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -57,6 +59,7 @@ def test_tokens_are_made_of_local_cells(cell_size):
 
 
 def test_sizes_that_do_not_fit_are_told():
-    for given, said in (({"cell_size": 5}, "4 or 8"), ({"latent_channels": 20}, "16 cells")):
+    wrong: Any = (({"cell_size": 5}, "4 or 8"), ({"latent_channels": 20}, "16 cells"))
+    for given, said in wrong:
         with pytest.raises(ConfigError, match=said):
             FrameAutoencoder(to_dict(AutoencoderConfig(**given)))

@@ -48,7 +48,7 @@ class RslRlVecEnv(RslRlBase):
     @property
     def episode_length_buf(self) -> torch.Tensor:
         """(N,) steps done in the running episode; writing it spreads the first timeouts."""
-        return to_tensor(self.env.progress_buf, self.device)
+        return to_tensor(self.env.progress_buf, str(self.device))
 
     @episode_length_buf.setter
     def episode_length_buf(self, value: torch.Tensor) -> None:
@@ -64,13 +64,13 @@ class RslRlVecEnv(RslRlBase):
         """Apply actions (N, A): observations, rewards (N,), dones (N,), extras."""
         obs, rewards, terminated, truncated, infos = self.env.step(actions.detach().cpu())
         self._obs = self._seen(obs)
-        truncated = to_tensor(truncated, self.device)
-        dones = to_tensor(terminated, self.device) | truncated
+        truncated = to_tensor(truncated, str(self.device))
+        dones = to_tensor(terminated, str(self.device)) | truncated
         extras: dict[str, Any] = {"time_outs": truncated}
         if bool(dones.any()) and "success" in infos.get("final_info", {}):
-            success = to_tensor(infos["final_info"]["success"], self.device)
+            success = to_tensor(infos["final_info"]["success"], str(self.device))
             extras["log"] = {"/success": success[dones].float().mean()}
-        return self._obs, to_tensor(rewards, self.device).float(), dones, extras
+        return self._obs, to_tensor(rewards, str(self.device)).float(), dones, extras
 
     def reset(self, seed: int | None = None) -> TensorDict:
         """Start new episodes in all worlds."""
@@ -78,5 +78,5 @@ class RslRlVecEnv(RslRlBase):
         return self._obs
 
     def _seen(self, obs: Any) -> TensorDict:
-        named = named_tensors(obs, self.device, state="policy")
+        named = named_tensors(obs, str(self.device), state="policy")
         return TensorDict(named, batch_size=[self.num_envs])
