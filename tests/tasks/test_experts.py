@@ -45,6 +45,9 @@ def test_random_actions_and_another_tasks_expert_do_not_succeed(name):
     for _ in range(40):
         succeeded += int(env.step(rng.uniform(-1, 1, (24, 4)))[2].sum())
     assert succeeded <= 2
+    if name == "Reach":  # another scene, in which the others' experts see nothing
+        env.close()
+        return
     other = TASKS.get("PickUp" if name == "OpenDrawer" else "OpenDrawer")(24)
     expert = other.expert()
     env.reset(seed=100)

@@ -153,12 +153,12 @@ def policy(run: Run, name: str) -> TinyPolicy:
 
 def autoencoder(run: Run) -> FrameAutoencoder:
     """The run's autoencoder."""
-    return _load(FrameAutoencoder, run.path("checkpoints", "autoencoder"))
+    return load_part(FrameAutoencoder, run.path("checkpoints", "autoencoder"))
 
 
 def worldmodel(run: Run) -> FlowWorldModel:
     """The run's world model."""
-    return _load(FlowWorldModel, run.path("checkpoints", "worldmodel"))
+    return load_part(FlowWorldModel, run.path("checkpoints", "worldmodel"))
 
 
 def reflector(run: Run) -> Reflector:
@@ -168,7 +168,7 @@ def reflector(run: Run) -> Reflector:
 
 def load_reflector(folder: Path) -> Reflector:
     """A saved reflector; raises CheckpointError when it is missing or damaged."""
-    return _load(Reflector, folder)
+    return load_part(Reflector, folder)
 
 
 def datasets(run: Run) -> tuple[EpisodeDataset, EpisodeDataset]:
@@ -230,7 +230,8 @@ def _save(run: Run, name: str, model: Any) -> None:
             model.save_pretrained(str(temporary))
 
 
-def _load(cls: Any, folder: Path) -> Any:
+def load_part(cls: Any, folder: Path) -> Any:
+    """A model of class `cls` saved in `folder`; CheckpointError when it is missing or not whole."""
     if not (folder / "config.json").exists():
         raise CheckpointError(f"{folder} holds no checkpoint (no config.json)")
     try:
