@@ -121,6 +121,11 @@ def make_isaac(
         raise ConfigError("headless=False: there is no window; watch with `octoworld play`")
     del graphics_device_id
     settings = read_cfg(cfg)
+    if settings.randomization:
+        raise ConfigError(
+            "cfg task.randomize: randomization_params are not translated; leave it false and give "
+            "task_options={'randomize': ...}, see sim.randomize"
+        )
     mode = AutoresetMode.DISABLED if lazy_reset else AutoresetMode.SAME_STEP
     said: dict[str, Any] = {
         "max_episode_length": settings.max_episode_length,

@@ -146,6 +146,7 @@ def test_cfg_sets_and_checks():
         ({"env": {"numEnvs": "many"}}, "env.numEnvs"),
         ({"env": {"numStates": 3}}, "env.numStates"),
         ({"env": 3}, "cfg env"),
+        ({"task": {"randomize": True, "randomization_params": {"frequency": 1}}}, "randomize"),
         ({"env": {"clipActions": 0}}, "env.clipActions"),
     ],
 )

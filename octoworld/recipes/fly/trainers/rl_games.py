@@ -75,7 +75,6 @@ class RlGamesTrainer(StockTrainer):
             self.agent: Any = runner.algo_factory.create(
                 runner.algo_name, base_name="run", params=runner.params
             )
-        self._epochs = 0
 
     def learn(self, iterations: int, seed: int) -> dict[str, float]:
         """See StockTrainer."""
