@@ -121,11 +121,6 @@ def make_isaac(
         raise ConfigError("headless=False: there is no window; watch with `octoworld play`")
     del graphics_device_id
     settings = read_cfg(cfg)
-    if settings.randomization:
-        raise ConfigError(
-            "cfg task.randomize: randomization_params are not translated; leave it false and give "
-            "task_options={'randomize': ...}, see sim.randomize"
-        )
     mode = AutoresetMode.DISABLED if lazy_reset else AutoresetMode.SAME_STEP
     said: dict[str, Any] = {
         "max_episode_length": settings.max_episode_length,
@@ -133,7 +128,10 @@ def make_isaac(
         "obs_mode": "vision" if settings.images else None,
     }
     said = {k: v for k, v in said.items() if v is not None} | options
-    env = make_vec(task, num_envs or settings.num_envs or 1, autoreset_mode=mode, **said)
+    count = num_envs or settings.num_envs or 1
+    if settings.randomization:
+        said = _randomized(task, count, settings.randomization, said)
+    env = make_vec(task, count, autoreset_mode=mode, **said)
     face = IsaacGymEnv(env, settings, rl_device=rl_device, seed=seed)
     check(
         settings.expected,
@@ -146,6 +144,28 @@ def make_isaac(
         },
     )
     return face
+
+
+def _randomized(
+    task: str, num_envs: int, params: Mapping[str, Any], options: dict[str, Any]
+) -> dict[str, Any]:
+    """Options of `make_vec` with what `randomization_params` ask for; given ones win."""
+    from sim.isaacgym_random import translate
+    from tasks.drones.flying import PHYSICS, FlyingTask
+
+    probe: Any = make_vec(task, 1, **options)
+    robot, flying = probe.task.robot, isinstance(probe.task, FlyingTask)
+    parameters = PHYSICS if flying else getattr(probe.world, "parameters", ())
+    found = translate(params, parameters, ("robot", robot), flying)
+    episodes = -(-found.ramp_steps // probe.max_episode_length) * num_envs
+    probe.close()
+    extra = dict(options)
+    if found.spreads:
+        asked = {"randomize": found.spreads, "randomize_ramp": episodes}
+        extra["task_options"] = asked | dict(options.get("task_options", {}))
+    if found.noise:
+        extra.setdefault("stochastic", found.stochastic)
+    return extra
 
 
 def load_policy(

@@ -42,6 +42,8 @@ class EpisodeDataset:
     """The episodes joined: instructions and facts are read from them."""
     latents: torch.Tensor | None = None
     """(F, S, C) float32 standardised, once an autoencoder has seen the images."""
+    objects: torch.Tensor | None = None
+    """(F, O) float32 where the objects are, if the recordings tell (simulation does)."""
 
     @classmethod
     def from_episodes(
@@ -99,6 +101,7 @@ class EpisodeDataset:
             lengths=lengths,
             episodes=[self.episodes[i] for i in indices],
             latents=None if self.latents is None else self.latents[pick],
+            objects=None if self.objects is None else self.objects[pick],
         )
 
     def rows(self, episode: int) -> NDArray[np.int64]:
@@ -147,7 +150,13 @@ class EpisodeDataset:
             frames={c: x[rows] for c, x in self.frames.items()},
             proprio=self.proprio[rows],
             actions=self.actions[rows],
+            objects=None if self.objects is None else self.objects[rows],
         )
+
+    @property
+    def state(self) -> torch.Tensor:
+        """(F, P + O): proprioception, then the objects where known."""
+        return self.proprio if self.objects is None else torch.cat([self.proprio, self.objects], 1)
 
     def need_latents(self) -> torch.Tensor:
         """Latents (F, S, C); raises DatasetError before `encode_dataset`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -11,7 +11,6 @@ from torch.nn import functional as F
 
 from .dataset import EpisodeDataset
 from .flow import FlowWorldModel
-from .probe import StateProbe
 from .replay import start_rows
 
 MaskFn = Callable[[torch.Tensor], torch.Tensor]
@@ -43,10 +42,13 @@ class RolloutReport:
     nothing moves, while a thing left alone scores in `object_recall` without any foresight."""
     best_moved_object_recall: list[float]
     """The same of the true frame after the autoencoder."""
-    state_error: dict[str, list[float]]
-    """Mean distance of probed positions from the recorded ones, by name, in their unit."""
-    best_state_error: dict[str, list[float]]
-    """The same with the probe on true latents: the probe's own error."""
+    object_error: dict[str, list[float]]
+    """Mean distance of the objects the model believes in from the recorded ones, by name, in their
+    unit."""
+    drawn_object_error: dict[str, list[float]]
+    """The same of the objects that its eyes find in the imagined frame."""
+    best_object_error: dict[str, list[float]]
+    """The same of those that its eyes find in the true frame: the eyes' own error."""
 
     def as_dict(self) -> dict:
         """Plain numbers by name."""
@@ -101,7 +103,7 @@ def rollout_report(
     num_starts: int = 64,
     chunks: int = 4,
     teacher_forced: bool = False,
-    probe: StateProbe | None = None,
+    objects: Mapping[str, slice] | None = None,
     object_mask: MaskFn | None = saturated_pixels,
 ) -> RolloutReport:
     """Replay recorded actions from recorded rows and compare at the end of every chunk.
@@ -113,15 +115,16 @@ def rollout_report(
         num_starts: roll-outs.
         chunks: length; each chunk is one column of the report.
         teacher_forced: start each chunk from recorded rows instead of imagined ones.
-        probe: reads state from latents, for `state_error`.
+        objects: columns of `dataset.objects` whose errors are reported, by name; left out where
+            the model knows no objects.
         object_mask: finds the object's pixels, or None. Only pixels outside the background count.
     """
     latents, size = dataset.need_latents(), model.max_chunk
     episode, time = dataset.sample_times(num_starts, chunks * size, generator)
     history = _start(model, dataset, episode, time)
     began = dataset.windows(episode, time, 0, 0)[:, 0]
-    first = latents[began]
-    report = RolloutReport([], [], [], [], [], [], [], [], [], [], {}, {})
+    first, rows_of_first = latents[began], torch.from_numpy(dataset.starts[episode])
+    report = RolloutReport([], [], [], [], [], [], [], [], [], [], {}, {}, {})
     for index in range(chunks):
         if teacher_forced:
             history = _start(model, dataset, episode, time + index * size)
@@ -148,12 +151,21 @@ def rollout_report(
             report.moved_object_recall.append(recall[1])
             report.best_object_recall.append(best_recall[0])
             report.best_moved_object_recall.append(best_recall[1])
-        if probe is not None:
-            truth = probe.targets(dataset, now)
-            for name, distance in probe.distances(seen, truth).items():
-                report.state_error.setdefault(name, []).append(float(distance.mean()))
-            for name, distance in probe.distances(true, truth).items():
-                report.best_state_error.setdefault(name, []).append(float(distance.mean()))
+        if objects and model.object_dim:
+            assert dataset.objects is not None and imagined.objects is not None
+            beheld = [
+                model.find_objects(*(x.to(model.device) for x in given)).cpu()
+                for given in (
+                    (latents[rows_of_first], seen, imagined.proprio[:, -1]),
+                    (latents[rows_of_first], true, dataset.proprio[now]),
+                )
+            ]
+            found = imagined.objects[:, -1].cpu(), *beheld
+            kinds = report.object_error, report.drawn_object_error, report.best_object_error
+            for kind, guess in zip(kinds, found, strict=True):
+                for name, columns in objects.items():
+                    error = (guess - dataset.objects[now])[:, columns].norm(dim=-1)
+                    kind.setdefault(name, []).append(float(error.mean()))
     return report
 
 

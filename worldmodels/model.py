@@ -23,6 +23,8 @@ class Clip:
     """(B, T, P) float32."""
     actions: torch.Tensor
     """(B, T, A) float32 in [-1, 1]; the last row's action is not used."""
+    objects: torch.Tensor | None = None
+    """(B, T, O) where the objects are, if the recordings tell; asked for in training only."""
 
 
 @dataclass
@@ -35,6 +37,8 @@ class Imagined:
     """camera -> (B, K, H, W, 3) uint8; (B, 1, ...) with decode="last", empty with "none"."""
     latents: torch.Tensor | None = None
     """(B, K, S, C) standardised latents, from which `decode` draws frames later."""
+    objects: torch.Tensor | None = None
+    """(B, K, O) where the model believes the objects are, if it was trained with them."""
 
 
 class WorldModel(Protocol):

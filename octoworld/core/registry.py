@@ -108,6 +108,7 @@ BENCHES: Registry = Registry(
         "octoworld.recipes.camera_bench",
         "octoworld.recipes.hover_bench",
         "octoworld.recipes.robust_bench",
+        "octoworld.recipes.throughput_bench",
         "octoworld.recipes.trainers_bench",
     ),
 )

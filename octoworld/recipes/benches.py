@@ -1,16 +1,13 @@
-"""Registered benches: throughput, scripted experts, World-Env."""
+"""Registered benches: scripted experts, World-Env."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from statistics import median
 
 from octoworld.bench import ArmResult, Claim, report, run
-from octoworld.bench.throughput import throughput
 from octoworld.core.config import to_dict
 from octoworld.core.io import read_json
 from octoworld.core.registry import register_bench
-from tasks.env import TaskEnv, task_env
 from tasks.manipulation.validate import validate
 
 from .evaluate import from_rows
@@ -18,57 +15,6 @@ from .stages import Run
 from .worldenv import WorldEnvConfig, profile, run_worldenv
 from .worldenv.config import TASKS
 from .worldenv.recordings import true_episodes
-
-
-@register_bench("throughput")
-class ThroughputBench:
-    """The environment's rate over the bare engine's, both measured in one run."""
-
-    name = "throughput"
-    description = "VecEnv state mode against the bare Batch.step, same model, substeps, threads"
-    worlds = 256
-
-    def run(self, quick: bool, folder: Path) -> None:
-        """Alternate both on every task; the claim is on the median ratio of each."""
-        rounds, seconds = (3, 1.0) if quick else (9, 3.0)
-        claim = Claim(
-            "state mode keeps the engine's rate",
-            arms=("PickUp",) if quick else TASKS,
-            seeds=(0,),
-            metric="ratio",
-            margin=0.7,
-            statement=f"env.step at {self.worlds} worlds reaches 70 % of the bare Batch.step rate",
-        )
-
-        def measure(arm: str, seed: int, scratch: Path) -> ArmResult:
-            substeps = _substeps(arm)
-            rates = [
-                throughput(
-                    lambda n: task_env(arm, n),
-                    substeps=substeps,
-                    num_worlds=self.worlds,
-                    rounds=1,
-                    seconds=seconds,
-                    seed=seed,
-                )
-                for _ in range(rounds)
-            ]
-            return ArmResult(
-                starts=list(range(rounds)),
-                outcomes={k: [r[k] for r in rates] for k in ("ratio", "env_rate", "bare_rate")},
-                facts={"num_threads": rates[0]["num_threads"], "substeps": substeps},
-            )
-
-        run([claim], measure, folder, config={"worlds": self.worlds, "rounds": rounds})
-
-    def report(self, folder: Path) -> str:
-        """Ratios with intervals, and the rates themselves."""
-        lines = [report(folder), "", "| task | env steps/s | bare steps/s |", "|---|---|---|"]
-        for path in sorted(folder.glob("rows/*/*.json")):
-            row = read_json(path)
-            env, bare = (median(row["outcomes"][k]) for k in ("env_rate", "bare_rate"))
-            lines.append(f"| {row['arm']} | {env:.0f} | {bare:.0f} |")
-        return "\n".join(lines)
 
 
 @register_bench("experts")
@@ -156,11 +102,3 @@ class WorldEnvBench:
     def report(self, folder: Path) -> str:
         """Paired differences with intervals."""
         return report(folder)
-
-
-def _substeps(task: str) -> int:
-    env: TaskEnv = task_env(task)
-    try:
-        return env.substeps
-    finally:
-        env.close()

@@ -99,6 +99,8 @@ def roll_out(
     """
     obs, _ = env.reset(seed=list(seeds))
     instructions = list(env.instructions)
+    randomizer = getattr(env.task, "randomizer", None)
+    physics = randomizer.sampled() if randomizer is not None else {}
     horizon = env.max_episode_length
     rows: list[dict[str, NDArray]] = []
     first_success = np.full(env.num_envs, horizon, int)
@@ -143,6 +145,8 @@ def roll_out(
             "control_mode": env.drive.name,
             "seed": int(seeds[world]),
         }
+        if physics:
+            info["randomized"] = {k: v[world].tolist() for k, v in physics.items()}
         info["first_success"] = int(first_success[world]) if first_success[world] < horizon else -1
         episodes.append(Episode(columns, instructions[world], round(env.fps), info))
     return episodes

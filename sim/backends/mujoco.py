@@ -263,7 +263,7 @@ class MujocoWorld:
 
     @property
     def parameters(self) -> tuple[str, ...]:
-        """What `set_parameters` scales in a scene without rotorcraft; see `MujocoParameters`."""
+        """What `set_parameters` takes in a scene without rotorcraft; see `MujocoParameters`."""
         return self._shares.names
 
     @property
@@ -296,7 +296,9 @@ class MujocoWorld:
         """
         where = slice(None) if worlds is None else np.asarray(worlds)
         offscreen, rows, index, size = self._view(camera, where, size)
-        return offscreen.render(rows, self._rgba[where], index, size)
+        looks = self._shares.look_values
+        drawn = None if looks is None else (self._shares.looks, looks[where])
+        return offscreen.render(rows, self._rgba[where], index, size, drawn)
 
     # -- whole state -----------------------------------------------------------------------------
 
@@ -338,7 +340,7 @@ class MujocoWorld:
             self._air.set_rows(state[:, end:], where)
         elif more or self._shares.active:
             self._shares.set_rows(
-                state[:, end:] if more else np.ones((count, len(self.parameters))), where
+                state[:, end:] if more else np.tile(self._shares.nominal, (count, 1)), where
             )
         self.diverged[where] = False
         self._forward(ids)

@@ -1,4 +1,4 @@
-"""Physical parameters of each MuJoCo world, as shares of the scene's own values."""
+"""Parameters of each MuJoCo world: physics as shares of the scene's own values, and looks."""
 
 # pyright: reportAttributeAccessIssue=false
 # (mujoco is a C extension without type stubs)
@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from octoworld.core.errors import ConfigError, UnknownNameError
 
 from ..scene import Scene
+from .mujoco_looks import MujocoLooks
 
 DERIVED = ("body_mass", "body_inertia")
 """Fields from which MuJoCo computes constants when they change."""
@@ -31,19 +32,25 @@ class Part:
 
 
 class MujocoParameters:
-    """N worlds' shares by name; a model field is copied for each world once a share touches it.
+    """N worlds' values by name; a model field is copied for each world once a share touches it.
 
     Names: `OBJECT.mass` (with inertia), `OBJECT.friction` and `GEOM.friction` of a static geom
     (of the two that touch, MuJoCo takes the larger), `JOINT.damping` of objects' joints,
     `joints.damping`, `joints.friction` and `servos.gain` of each robot (with its prefix), and
-    `gravity`.
+    `gravity`: shares. Then the looks, see `MujocoLooks`.
     """
 
     def __init__(self, scene: Scene, model: mujoco.MjModel, num_worlds: int) -> None:
         self._model, self._parts = model, _parts(scene, model)
-        self.names = tuple(self._parts)
-        self.values = np.ones((num_worlds, len(self.names)))
-        """(N, P) shares in the order of `names`; 1 is the scene's own."""
+        self.looks = MujocoLooks(scene, model)
+        """How worlds can look."""
+        # a scene with rotorcraft has its drones' own parameters instead
+        nominal = dict.fromkeys(self._parts, 1.0) | (self.looks.nominal if self._parts else {})
+        self.names = tuple(nominal)
+        self.nominal = np.array(list(nominal.values()))
+        """(P,) values of the scene as built: 1 of shares, 0 of shifts and turns."""
+        self.values = np.tile(self.nominal, (num_worlds, 1))
+        """(N, P) in the order of `names`."""
         self.active = False
         """Whether any was ever set."""
         self._batch: Batch | None = None
@@ -56,18 +63,21 @@ class MujocoParameters:
             self._apply(self.names, np.arange(len(self.values)))
 
     def set(self, shares: Mapping[str, ArrayLike], rows: NDArray) -> None:
-        """Set shares (n,) of the worlds `rows` (n,).
+        """Set values (n,) of the worlds `rows` (n,).
 
         Raises:
             UnknownNameError: no such parameter.
-            ConfigError: a share is not finite, or not above 0 (gravity may be 0).
+            ConfigError: a value is not finite, or a share not above 0 (gravity and brightness may
+                be 0).
         """
         for name, share in shares.items():
-            if name not in self._parts:
+            if name not in self.names:
                 raise UnknownNameError("parameter", name, self.names)
             share = np.asarray(share, float)
-            least = share >= 0 if name == "gravity" else share > 0
-            if not (np.isfinite(share) & least).all():
+            may_be_0 = name == "gravity" or name.endswith(".brightness")
+            is_share = self.nominal[self.names.index(name)] == 1
+            fits = (share >= 0 if may_be_0 else share > 0) if is_share else True
+            if not (np.isfinite(share) & fits).all():
                 raise ConfigError(f"set_parameters({name}): shares must be finite and above 0")
             self.values[rows, self.names.index(name)] = share.reshape(-1) if share.ndim else share
         self.active = True
@@ -82,10 +92,18 @@ class MujocoParameters:
             every = np.arange(len(self.values))
             self._apply(tuple(self.names[i] for i in changed), every[rows])
 
+    @property
+    def look_values(self) -> NDArray | None:
+        """(N, L) values of `looks`, None while all worlds look as built."""
+        values = self.values[:, len(self._parts) :]
+        return values if (values != self.nominal[len(self._parts) :]).any() else None
+
     def _apply(self, names: tuple[str, ...], rows: NDArray) -> None:
         assert self._batch is not None
         derived = False
         for name in names:
+            if name not in self._parts:
+                continue  # looks are read when a picture is drawn
             share = self.values[rows, self.names.index(name)]
             for field_name, where in self._parts[name].fields.items():
                 array = self._field(field_name)

@@ -12,7 +12,7 @@ import platform
 import sys
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import mujoco
@@ -24,6 +24,7 @@ from octoworld.core.errors import RenderError
 from ..scene import Scene
 from ..segments import segment_of_geom
 from .mjcf import HIDDEN_GROUP
+from .mujoco_looks import MujocoLooks
 
 INSTALL_HINT = "apt-get install libegl1 libgl1 libosmesa6"
 ADVICE = f"On Debian or Ubuntu: {INSTALL_HINT}. Or set MUJOCO_GL to egl, osmesa or glfw."
@@ -161,17 +162,23 @@ class Offscreen:
         rgba: NDArray[np.float32],
         camera: int,
         size: tuple[int, int],
+        looks: tuple[MujocoLooks, NDArray[np.float64]] | None = None,
     ) -> NDArray[np.uint8]:
         """Images of integration-state rows (n, S) with geom colours (n, ngeom, 4): (n, H, W, 3).
+
+        `looks` and their values (n, L) say how each world looks other than built.
 
         Raises:
             RenderError: no OpenGL, or `size` is beyond the model's off-screen buffer.
         """
         target, scene = self._prepare(camera, size, exact=False)
         images = np.empty((len(rows), *size, 3), np.uint8)
-        for row, colors, image in zip(rows, rgba, images, strict=True):
+        for i, (row, colors, image) in enumerate(zip(rows, rgba, images, strict=True)):
             self.model.geom_rgba[:] = colors
-            self._place(row, scene)
+            with (
+                nullcontext() if looks is None else looks[0].drawn(self.model, looks[1][i], camera)
+            ):
+                self._place(row, scene)
             mujoco.mjr_render(target.rect, scene, target.context)
             mujoco.mjr_readPixels(image, None, target.rect, target.context)
         return images[:, ::-1].copy()  # OpenGL's first row is the lowest

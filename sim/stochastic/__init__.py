@@ -1,7 +1,7 @@
 """Stochastic worlds after STORI's taxonomy, as composable seeded layers over any VecEnv."""
 
-from .effects import EFFECTS, Effect
+from .effects import Effect
 from .env import StochasticEnv
-from .spec import parse
+from .spec import TYPES, parse
 
-__all__ = ["EFFECTS", "Effect", "StochasticEnv", "parse"]
+__all__ = ["TYPES", "Effect", "StochasticEnv", "parse"]

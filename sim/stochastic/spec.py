@@ -8,7 +8,10 @@ from typing import Any
 from octoworld.core.errors import ConfigError, UnknownNameError
 
 from .effects import EFFECTS, Effect
+from .noise import NOISE
 
+TYPES = EFFECTS | NOISE
+"""Type -> name -> effect: STORI's, and the noise that everybody randomises."""
 PIXELS = "3.1"
 """Type of another representation: the task is observed in pixels, which no layer over it can do."""
 
@@ -34,14 +37,14 @@ def parse(spec: str) -> tuple[list[Effect], bool]:
                 raise ConfigError(f"stochastic {part!r}: type 3.1 is 3.1 or 3.1:pixels")
             pixels = True
             continue
-        if kind not in EFFECTS:
-            raise UnknownNameError("stochastic type", kind, [*EFFECTS, PIXELS])
+        if kind not in TYPES:
+            raise UnknownNameError("stochastic type", kind, [*TYPES, PIXELS])
         effects.append(_effect(part, kind, words))
     return effects, pixels
 
 
 def _effect(part: str, kind: str, words: list[str]) -> Effect:
-    choices = EFFECTS[kind]
+    choices = TYPES[kind]
     name, given = next(iter(choices)), {}
     for word in words:
         key, equals, value = word.partition("=")

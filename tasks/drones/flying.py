@@ -69,6 +69,7 @@ class FlyingTask(Task):
         robot: str | None = None,
         aero: AeroConfig | Mapping[str, Any] | None = None,
         randomize: str | Mapping[str, Given] | None = None,
+        randomize_ramp: int = 0,
         num_last_actions: int = 1,
     ) -> None:
         """A task of `num_worlds` worlds.
@@ -79,6 +80,7 @@ class FlyingTask(Task):
             aero: air and motors, or fields of AeroConfig; None is the clean set.
             randomize: what is drawn for each drone at every start, see `sim.randomize`: a preset,
                 or parameter (`PHYSICS`) -> spread. Starts stay those of the same seed without it.
+            randomize_ramp: episodes over which the spreads grow to their full width.
             num_last_actions: H, of each drone's actions that it observes. With motors that lag, its
                 next motion follows from several; the original shows half a second of them.
 
@@ -101,7 +103,9 @@ class FlyingTask(Task):
         self.randomizer: Randomizer | None = None
         """Its `sampled()` says what physics each world has; None: all have the robot's."""
         if randomize is not None:
-            self.randomizer = Randomizer(randomize, PHYSICS, num_worlds, self.num_drones)
+            self.randomizer = Randomizer(
+                randomize, PHYSICS, num_worlds, self.num_drones, randomize_ramp
+            )
             self.memory["physics"] = self.randomizer.values
 
     # -- what a task says ------------------------------------------------------------------------

@@ -87,15 +87,20 @@ class TabletopTask(Task):
     judge: JudgeConfig = JudgeConfig()
 
     def __init__(
-        self, num_worlds: int, *, randomize: str | Mapping[str, Given] | None = None
+        self,
+        num_worlds: int,
+        *,
+        randomize: str | Mapping[str, Given] | None = None,
+        randomize_ramp: int = 0,
     ) -> None:
         """A task of `num_worlds` worlds.
 
         Args:
             num_worlds: N.
-            randomize: what is drawn for each world at every start, see `sim.randomize`: a preset
-                ("arm"), or parameter of the world -> spread. Starts stay those of the same seed
-                without it.
+            randomize: what is drawn for each world at every start, see `sim.randomize`: presets
+                ("arm", "looks", "arm+looks"), or parameter of the world -> spread. Starts stay
+                those of the same seed without it.
+            randomize_ramp: episodes over which the spreads grow to their full width.
 
         Raises:
             UnknownNameError: no such preset; at the first reset, no such parameter.
@@ -106,7 +111,7 @@ class TabletopTask(Task):
         self.randomizer: Randomizer | None = None
         """Its `sampled()` says what physics each world has; None: all have the scene's."""
         if randomize is not None:
-            self.randomizer = Randomizer(randomize, None, num_worlds, 1)
+            self.randomizer = Randomizer(randomize, None, num_worlds, 1, randomize_ramp)
             self.memory["physics"] = self.randomizer.values
 
     @abstractmethod

@@ -146,7 +146,6 @@ def test_cfg_sets_and_checks():
         ({"env": {"numEnvs": "many"}}, "env.numEnvs"),
         ({"env": {"numStates": 3}}, "env.numStates"),
         ({"env": 3}, "cfg env"),
-        ({"task": {"randomize": True, "randomization_params": {"frequency": 1}}}, "randomize"),
         ({"env": {"clipActions": 0}}, "env.clipActions"),
     ],
 )
@@ -167,9 +166,85 @@ def test_other_bad_input():
         env.step(torch.zeros(3, 5))
 
 
+RANDOM = {
+    "frequency": 100,
+    "observations": {
+        "range": [0, 0.002], "operation": "additive", "distribution": "gaussian",
+        "range_correlated": [0, 0.001],
+    },
+    "actions": {"range": [0.0, 0.02], "operation": "additive", "distribution": "gaussian"},
+    "sim_params": {"gravity": {"range": [0.9, 1.1], "operation": "scaling"}},
+    "actor_params": {
+        "robot": {
+            "color": True,
+            "dof_properties": {
+                "damping": {
+                    "range": [0.5, 2.0], "operation": "scaling", "distribution": "loguniform",
+                    "schedule": "linear", "schedule_steps": 90,
+                },
+                "stiffness": {
+                    "range": [1.0, 0.1], "operation": "scaling", "distribution": "gaussian"
+                },
+            },
+        },
+        "block": {
+            "rigid_body_properties": {"mass": {"range": [0.5, 1.5], "operation": "scaling"}},
+            "rigid_shape_properties": {"friction": {"range": [0.7, 1.3], "operation": "scaling"}},
+        },
+    },
+}  # fmt: skip
+
+
+def randomized(params, task="PickUp", **options: Any):
+    cfg = {"task": {"randomize": True, "randomization_params": params}}
+    return octoworld.make_isaac(task, 4, cfg=cfg, **options)
+
+
+def test_randomization_params_become_ours():
+    env: Any = randomized(RANDOM, max_episode_length=30)
+    drawn = env.env.task.randomizer
+    assert set(drawn.spreads) == {
+        "gravity", "robot.brightness", "joints.damping", "servos.gain", "block.mass",
+        "block.friction",
+    }  # fmt: skip
+    assert drawn.spreads["joints.damping"].log
+    assert drawn.spreads["servos.gain"].normal
+    assert drawn.spreads["servos.gain"].low == pytest.approx(0.8)
+    assert drawn.ramp == 90 // 30 * 4
+    names = [type(effect).__name__ for effect in env.env.effects]
+    assert names == ["ObservationNoise", "ActionNoise"]
+    assert env.env.effects[0].bias == 0.001
+    env.step(torch.zeros(4, env.num_acts))
+    env.env.close()
+
+
+def test_drones_take_their_share_of_it():
+    mass = {"rigid_body_properties": {"mass": {"range": [0.8, 1.2], "operation": "scaling"}}}
+    env: Any = randomized({"actor_params": {"cf2x": mass}}, "Hover")
+    assert list(env.env.task.randomizer.spreads) == ["mass_scale"]
+    env.env.close()
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        ({"weather": {}}, "weather"),
+        ({"sim_params": {"dt": {"range": [1, 2]}}}, "only gravity"),
+        ({"actor_params": {"robot": {"scale": {"x": {"range": [1, 2]}}}}}, "not ours"),
+        ({"actor_params": {"ghost": {"color": True}}}, "ghost.brightness"),
+        ({"observations": {"range": [0, 1], "operation": "scaling"}}, "additive"),
+        ({"actions": {"range": [0], "operation": "additive"}}, "range"),
+        ({"sim_params": {"gravity": {"range": [0, 1], "operation": "additive"}}}, "scaling"),
+        ({"sim_params": {"gravity": {"range": [0, 1], "distribution": "beta"}}}, "beta"),
+    ],
+)
+def test_randomization_without_meaning_is_told(params, said):
+    with pytest.raises(ConfigError, match=said):
+        randomized(params)
+
+
 def test_randomization_is_read_where_it_is_switched_on():
-    params = {"frequency": 10}
-    assert read_cfg({"task": {"randomize": True, "randomization_params": params}}).randomization
+    assert read_cfg({"task": {"randomize": True, "randomization_params": RANDOM}}).randomization
     assert not read_cfg(
-        {"task": {"randomize": False, "randomization_params": params}}
+        {"task": {"randomize": False, "randomization_params": RANDOM}}
     ).randomization

@@ -22,7 +22,7 @@ def world():
 def test_the_names_are_those_of_the_scene(world):
     assert {"block.mass", "block.friction", "drawer_slide.damping"} <= set(world.parameters)
     assert {"joints.damping", "joints.friction", "servos.gain", "gravity"} <= set(world.parameters)
-    assert set(PRESETS["arm"]) <= set(world.parameters)
+    assert set(PRESETS["arm"] | PRESETS["looks"]) <= set(world.parameters)
 
 
 def test_gravity_acts_in_its_world_alone(world):
@@ -63,7 +63,7 @@ def test_shares_last_over_resets_and_are_saved_with_the_state(world):
     heavy = world.get_state()
     assert heavy.shape[1] == plain.shape[1] + len(world.parameters)
     world.set_state(plain)  # rows from before mean the scene's own
-    assert (world.get_state()[:, -len(world.parameters) :] == 1).all()
+    assert (world.get_state()[:, -len(world.parameters) :] == world._shares.nominal).all()
     world.set_state(heavy)
     column = world.parameters.index("block.mass") - len(world.parameters)
     assert (world.get_state()[:, column] == 3.0).all()
@@ -100,3 +100,50 @@ def test_bad_parameters_are_told(world):
             world.set_parameters({"block.mass": value})
     with pytest.raises(UnknownNameError, match="arm"):
         octoworld.make_vec("PickUp", 1, task_options={"randomize": "leg"})
+
+
+def test_looks_change_pictures_of_their_world_alone(world):
+    plain = world.render("front", [0, 1, 2])
+    before = world.get_state()
+    world.set_parameters({"lights.brightness": 0.5}, np.array([False, True, False]))
+    dark = world.render("front", [0, 1, 2])
+    assert np.array_equal(dark[[0, 2]], plain[[0, 2]])
+    assert dark[1].mean() < 0.7 * plain[1].mean()
+    saved = world.get_state()
+    world.set_parameters({"lights.brightness": 1.0})
+    assert np.array_equal(world.render("front", [0, 1, 2]), plain)
+    # the looks are part of the state, and rows from before there were any mean: as built
+    world.set_state(saved)
+    assert np.array_equal(world.render("front", [0, 1, 2]), dark)
+    world.set_state(before)
+    assert np.array_equal(world.render("front", [0, 1, 2]), plain)
+
+
+def test_a_camera_out_of_place_sees_the_scene_shifted(world):
+    def coloured() -> np.ndarray:
+        image = world.render("front", [0])[0].astype(float)
+        return np.argwhere(np.ptp(image, axis=-1) > 90)
+
+    plain = coloured()
+    for name, axis in (("front.yaw", 1), ("front.pitch", 0)):
+        world.set_parameters({name: 0.08})
+        # turning the camera left (up) moves the picture right (down)
+        assert (coloured().mean(0) - plain.mean(0))[axis] > 2
+        world.set_parameters({name: 0.0})
+    world.set_parameters({"front.fov": 0.7})
+    assert len(coloured()) > 1.4 * len(plain)
+
+
+def test_a_ramp_widens_the_spreads_with_the_episodes():
+    env: Any = octoworld.make_vec(
+        "PickUp", 4, task_options={"randomize": {"gravity": [0.5, 1.5]}, "randomize_ramp": 8}
+    )
+    spans = []
+    for seed in (0, 10, 20):
+        env.reset(seed=seed)
+        spans.append(np.abs(env.task.randomizer.sampled()["gravity"] - 1).max())
+    assert spans[0] == 0 < spans[1] <= 0.25
+    assert spans[2] > 0.25 or env.task.randomizer.level == 1
+    env.close()
+    with pytest.raises(ConfigError, match="ramp"):
+        octoworld.make_vec("PickUp", 1, task_options={"randomize": "arm", "randomize_ramp": -1})

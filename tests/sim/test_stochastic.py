@@ -12,7 +12,7 @@ from scipy import stats
 import octoworld
 from octoworld.core.errors import ConfigError, UnknownNameError
 from octoworld.core.rng import hashed_normal, hashed_uniform
-from sim.stochastic import EFFECTS, parse
+from sim.stochastic import TYPES, parse
 
 N = 64
 
@@ -40,11 +40,11 @@ def test_hashed_draws_are_even_and_normal_and_independent():
     assert np.array_equal(even, hashed_uniform(np.arange(4000), 1, 2, size=2))
 
 
-@pytest.mark.parametrize("kind", EFFECTS)
+@pytest.mark.parametrize("kind", TYPES)
 def test_every_effect_of_a_type_runs_and_replays(kind):
-    for name in EFFECTS[kind]:
+    for name in TYPES[kind]:
         arm = name in ("nudge", "slip")
-        options: Any = {"obs_mode": "vision"} if name in ("blackout", "patch") else {}
+        options: Any = {"obs_mode": "vision"} if name in ("blackout", "patch", "pixels") else {}
         task = "PickUp" if arm else "Hover"
         spec = f"{kind}:{name}" + (",sudden@2" if kind == "2.2" else "")
         runs = []
@@ -160,3 +160,49 @@ def test_bad_words_are_told():
         make(spec="3.2:blackout")
     with pytest.raises(ConfigError, match="randomises"):
         make(spec="2.2:wear", task_options={"randomize": "flight"})
+
+
+def test_noise_has_the_deviation_asked_for_and_a_bias_lasts_an_episode():
+    plain, noisy = make(spec=""), make(spec="noise:observation,std=0.02,bias=0.1")
+    gaps = np.stack([noisy.step(zeros(noisy))[0] - plain.step(zeros(plain))[0] for _ in range(12)])
+    white = gaps - gaps.mean(0)
+    assert white.std() == pytest.approx(0.02, rel=0.1)
+    assert gaps.mean(0).std() == pytest.approx(0.1, rel=0.15)
+    for env in (plain, noisy):
+        env.close()
+    sent = make(spec="noise:action,std=0.1")
+    assert np.isfinite(sent.step(zeros(sent))[0]).all()
+    sent.close()
+
+
+def test_late_commands_arrive_after_the_steps_that_were_drawn():
+    env = make(spec="late:command,most=3", autoreset_mode=AutoresetMode.DISABLED)
+    effect = env.effects[0]
+    sent, arrived = [], []
+    kept = effect.act
+    effect.act = lambda actions, moment: arrived.append(kept(actions, moment)) or arrived[-1]
+    rng = np.random.default_rng(0)
+    for _ in range(6):
+        sent.append(rng.uniform(-1, 1, zeros(env).shape).astype(np.float32))
+        steps = env.step(sent[-1])[4]["stochastic/late"].astype(int)
+    assert set(steps) == {0, 1, 2, 3}
+    for world, late in enumerate(steps):
+        assert np.array_equal(arrived[-1][world], sent[-1 - late][world])
+    first = np.flatnonzero(steps == 2)[0]
+    assert not arrived[1][first].any()
+    env.close()
+
+
+def test_pixels_get_brighter_or_darker_for_an_episode():
+    env = make("PickUp", "noise:pixels,std=0,gain=0.5", num_envs=4, obs_mode="vision")
+    plain = make("PickUp", "", num_envs=4, obs_mode="vision")
+    name = next(k for k in env.obs_buf if "images" in k)
+    ratios = []
+    for _ in range(2):
+        a, b = (e.step(zeros(e))[0][name].astype(float) for e in (env, plain))
+        seen = (b > 40) & (b < 120)
+        ratios.append([np.median(x[m] / y[m]) for x, y, m in zip(a, b, seen, strict=True)])
+    np.testing.assert_allclose(ratios[0], ratios[1], rtol=0.03)
+    assert np.ptp(ratios[0]) > 0.05
+    for e in (env, plain):
+        e.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from octoworld.core.fit import FitConfig
 from octoworld.data.episode import Episode
@@ -86,13 +87,17 @@ def trained(episodes, tmp_path_factory):
     )
     encode_dataset(autoencoder, dataset)
     encode_dataset(autoencoder, held_out)
+    for data in (dataset, held_out):
+        blocks = np.concatenate([e["privileged"] for e in data.episodes])
+        data.objects = torch.from_numpy(blocks)
     flow = FlowTrainConfig(
         model=FlowConfig(
             dim=64,
             layers=2,
             heads=2,
             context_length=2,
-            proprio_hidden=64,
+            state_hidden=64,
+            eyes_width=16,
             cell_width=32,
             cell_blocks=(1, 1),
         ),
@@ -101,6 +106,9 @@ def trained(episodes, tmp_path_factory):
         ),
         polish=FitConfig(steps=40, batch_size=32, learning_rate=1e-3, ema_decay=0.9),
         polish_chunks=2,
+        state=FitConfig(steps=400, batch_size=64, learning_rate=3e-3, ema_decay=0.98),
+        state_chunks=2,
+        eyes=FitConfig(steps=250, batch_size=48, learning_rate=4e-3, ema_decay=0.98),
     )
     model, flow_metrics = train_flow(dataset, autoencoder, flow, folder / "flow", seed=0)
     return {

@@ -100,7 +100,7 @@ def test_one_observed_frame_is_enough(trained):
 
 def test_a_model_is_trained_further_on_its_own_autoencoder_only(trained, tmp_path):
     step = FitConfig(steps=2, batch_size=4, learning_rate=1e-3)
-    config = FlowTrainConfig(fit=step, polish=step)
+    config = FlowTrainConfig(fit=step, polish=step, state=step, eyes=step)
     before = dict(trained["model"].named_parameters())
     longer, _ = train_flow(
         trained["dataset"], trained["autoencoder"], config, tmp_path / "further", seed=0,

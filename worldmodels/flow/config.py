@@ -42,21 +42,25 @@ class FlowConfig:
     """Noise level under which the velocity loss stops growing (its weight is 1/level^2)."""
     context_noise: float = 0.05
     """Noise on context latents in training [latent std], against drift."""
-    proprio_noise: float = 0.03
-    """Noise on the conditioning proprioception in training [its std]."""
+    state_noise: float = 0.03
+    """Noise on the conditioning state in training [its std]."""
     moving_weight: float = 6.0
     """Extra weight of tokens that change between the last context frame and the target."""
-    proprio_weight: float = 0.5
-    """Weight of the proprioception loss beside the frame loss."""
-    proprio_octaves: int = 5
-    """Sines and cosines of the conditioning proprioception, periods 4 std, 2 std, ...: the arm must
-    be drawn to the pixel."""
-    proprio_hidden: int = 256
-    """Hidden width of the proprioception model."""
+    state_octaves: int = 5
+    """Sines and cosines of the conditioning state, periods 4 std, 2 std, ...: the arm must be drawn
+    to the pixel."""
+    state_hidden: int = 384
+    """Hidden width of the state model."""
+    state_layers: int = 3
+    """Its hidden layers."""
+    object_weight: float = 2.0
+    """Weight of the objects' numbers beside proprioception in its loss."""
+    eyes_width: int = 48
+    """Channels of the convolutions that find objects in a frame."""
 
     def __post_init__(self) -> None:
         if self.dim % self.heads:
             raise ConfigError(f"heads={self.heads} must divide dim={self.dim}")
-        for name in ("context_length", "max_chunk", "sampling_steps", "layers"):
+        for name in ("context_length", "max_chunk", "sampling_steps", "layers", "state_layers"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")

@@ -16,9 +16,12 @@ from ..autoencoder import FrameAutoencoder
 from ..history import TensorRecord
 from ..model import Clip, Decode, Imagined
 from .config import FlowConfig
-from .proprio import ProprioModel
 from .sampling import euler, gaussian
+from .state import ObjectEyes, StateModel
 from .transformer import FlowTransformer
+
+STILL = 2e-3
+"""Change of a step [std] below which a number of the state counts as never changing."""
 
 
 @dataclass
@@ -29,6 +32,8 @@ class FlowHistory(TensorRecord):
     """(B, 1 + context_length, S, C) standardised, the episode's first frame in slot 0."""
     proprio: torch.Tensor
     """(B, 1 + context_length, P) in its own units."""
+    objects: torch.Tensor
+    """(B, 1 + context_length, O) the objects' numbers in their own units; O = 0: none known."""
 
 
 @dataclass
@@ -37,8 +42,8 @@ class LatentClip:
 
     latents: torch.Tensor
     """(B, 1 + c + n, S, C)."""
-    proprio: torch.Tensor
-    """(B, 1 + c + n, P)."""
+    state: torch.Tensor
+    """(B, 1 + c + n, P + O): proprioception, then the objects as recorded."""
     actions: torch.Tensor
     """(B, n, A): action i leads from row c + i to row c + i + 1."""
 
@@ -48,39 +53,60 @@ class FlowWorldModel(ModelMixin, ConfigMixin):
     """Transformer over anchor + context + future frames; the autoencoder rides along, frozen.
 
     The sample of the flow is the change from the last context frame over `residual_scale`, so a
-    still token is a zero. Frames are conditioned on the proprioception that a small dynamics model
-    predicts: the arm is drawn where kinematics put it.
+    still token is a zero. Frames are conditioned on the state that a small model predicts: the arm
+    is drawn where kinematics put it and, where recordings tell where things are (`object_dim`), a
+    block where the hand took it. Recordings are asked for that in training alone: imagination
+    starts from frames, in which the model finds the things itself.
     """
 
     config_name = "config.json"
 
     @register_to_config
     def __init__(
-        self, autoencoder_config: dict, flow_config: dict, proprio_dim: int, action_dim: int
+        self,
+        autoencoder_config: dict,
+        flow_config: dict,
+        proprio_dim: int,
+        action_dim: int,
+        object_dim: int = 0,
     ) -> None:
-        """Build from `to_dict` of AutoencoderConfig and FlowConfig, P and A."""
+        """Build from `to_dict` of AutoencoderConfig and FlowConfig, P, A and O."""
         super().__init__()
         self.settings = settings = from_dict(FlowConfig, dict(flow_config))
         self.autoencoder = FrameAutoencoder(dict(autoencoder_config)).requires_grad_(False)
         image = self.autoencoder.settings
         tokens, channels = image.num_tokens, image.latent_channels
+        state_dim = proprio_dim + object_dim
         self.transformer = FlowTransformer(
-            settings, tokens, channels, proprio_dim, action_dim, len(image.cameras), image.cells
+            settings, tokens, channels, state_dim, action_dim, len(image.cameras), image.cells
         )
-        self.dynamics = ProprioModel(
-            proprio_dim, action_dim, tokens * channels, settings.proprio_hidden
-        )
-        self.register_buffer("proprio_mean", torch.zeros(proprio_dim))
-        self.register_buffer("proprio_std", torch.ones(proprio_dim))
-        self.register_buffer("proprio_change", torch.ones(proprio_dim))
+        self.dynamics = StateModel(
+            state_dim, action_dim, tokens * channels, hidden=settings.state_hidden,
+            layers=settings.state_layers, scene=0 if object_dim else 64,
+        )  # fmt: skip
+        self.eyes: ObjectEyes | None = None
+        if object_dim:
+            self.eyes = ObjectEyes(
+                object_dim, proprio_dim, channels, cameras=len(image.cameras), cells=image.cells,
+                width=settings.eyes_width,
+            )  # fmt: skip
+        self.register_buffer("state_mean", torch.zeros(state_dim))
+        self.register_buffer("state_std", torch.ones(state_dim))
+        self.register_buffer("state_change", torch.ones(state_dim))
         self.register_buffer("residual_scale", torch.ones(()))
 
     @classmethod
     def build(
-        cls, autoencoder: FrameAutoencoder, config: FlowConfig, proprio_dim: int, action_dim: int
+        cls,
+        autoencoder: FrameAutoencoder,
+        config: FlowConfig,
+        proprio_dim: int,
+        action_dim: int,
+        object_dim: int = 0,
     ) -> FlowWorldModel:
         """A new model around a copy of a trained autoencoder."""
-        model = cls(to_dict(autoencoder.settings), to_dict(config), proprio_dim, action_dim)
+        sizes = proprio_dim, action_dim, object_dim
+        model = cls(to_dict(autoencoder.settings), to_dict(config), *sizes)
         model.autoencoder.load_state_dict(autoencoder.state_dict())
         return model
 
@@ -99,19 +125,29 @@ class FlowWorldModel(ModelMixin, ConfigMixin):
         """Most frames that one call imagines."""
         return self.settings.max_chunk
 
+    @property
+    def proprio_dim(self) -> int:
+        """P, numbers of proprioception at the head of a state."""
+        return self.config["proprio_dim"]
+
+    @property
+    def object_dim(self) -> int:
+        """O, numbers that say where the objects are."""
+        return self.config["object_dim"]
+
     @torch.no_grad()
-    def set_statistics(self, proprio: torch.Tensor, change: torch.Tensor, residual: float) -> None:
+    def set_statistics(self, state: torch.Tensor, change: torch.Tensor, residual: float) -> None:
         """Scales of the data.
 
         Args:
-            proprio: (F, P) proprioception of the data set.
-            change: (F', P) its change over one step.
+            state: (F, P + O) states of the data set.
+            change: (F', P + O) their change over one step.
             residual: RMS change of latents over one chunk.
         """
-        std = proprio.std(0).clamp(min=1e-4)
-        self.proprio_mean.copy_(proprio.mean(0))
-        self.proprio_std.copy_(std)
-        self.proprio_change.copy_((change.std(0) / std).clamp(min=1e-3))
+        std = state.std(0).clamp(min=1e-4)
+        self.state_mean.copy_(state.mean(0))
+        self.state_std.copy_(std)
+        self.state_change.copy_((change.std(0) / std).clamp(min=1e-3))
         self.residual_scale.fill_(max(residual, 1e-3))
 
     def loss(self, clips: Clip, generator: torch.Generator) -> dict[str, torch.Tensor]:
@@ -124,8 +160,14 @@ class FlowWorldModel(ModelMixin, ConfigMixin):
                 f"clips must be longer than anchor + context = {context} rows, "
                 f"got {latents.shape[1]}"
             )
-        actions = clips.actions[:, context - 1 : -1]
-        return self.latent_loss(LatentClip(latents, clips.proprio, actions), generator)
+        if self.object_dim and clips.objects is None:
+            raise ConfigError("this model is trained with the objects' state: give Clip.objects")
+        told = [clips.proprio] if clips.objects is None else [clips.proprio, clips.objects]
+        state, actions = torch.cat(told, -1), clips.actions[:, context - 1 : -1]
+        losses = self.latent_loss(LatentClip(latents, state, actions), generator)
+        last = latents[:, context - 1]
+        moved = self.state_loss(state[:, context - 1 :], actions, last)
+        return losses | {"state": moved, "loss": losses["loss"] + moved}
 
     def latent_loss(
         self,
@@ -134,7 +176,7 @@ class FlowWorldModel(ModelMixin, ConfigMixin):
         rollout_chunks: int = 0,
         picture_weight: float = 0.0,
     ) -> dict[str, torch.Tensor]:
-        """Flow-matching loss of the last chunk and L1 of its proprioception.
+        """Flow-matching loss of the last chunk.
 
         Args:
             clip: `rollout_chunks` + 1 chunks of future rows behind the context.
@@ -144,7 +186,7 @@ class FlowWorldModel(ModelMixin, ConfigMixin):
             picture_weight: weight of how the last frame looks decoded, in which small things count.
         """
         settings, slots = self.settings, 1 + self.context_length
-        history = FlowHistory(clip.latents[:, :slots], clip.proprio[:, :slots])
+        history = FlowHistory(clip.latents[:, :slots], *self._parted(clip.state[:, :slots]))
         chunk, done = settings.max_chunk, 0
         for _ in range(rollout_chunks):
             with torch.no_grad():
@@ -153,19 +195,15 @@ class FlowWorldModel(ModelMixin, ConfigMixin):
                 )
             done += chunk
         target = clip.latents[:, slots + done :][:, :chunk]
-        after_true = self._standard(clip.proprio[:, slots + done :][:, :chunk])
+        after = self._standard(clip.state[:, slots + done :][:, :chunk])
         actions = clip.actions[:, done : done + chunk]
 
         noise = settings.context_noise * gaussian(history.latents.shape, generator, target)
         latents = history.latents + noise
-        proprio = self._standard(history.proprio)
+        state = self._state(history)
         last = latents[:, -1]
-        predicted = self.dynamics(proprio[:, -1], actions, last, self.proprio_change)
-        proprio_error = ((predicted - after_true) / self.proprio_change).abs()
-
-        jitter = settings.proprio_noise * gaussian(after_true.shape, generator, after_true)
-        after = after_true + jitter
-        before = torch.cat([proprio[:, -1:], after[:, :-1]], 1)
+        after = after + settings.state_noise * gaussian(after.shape, generator, after)
+        before = torch.cat([state[:, -1:], after[:, :-1]], 1)
         clean = (target - last[:, None]) / self.residual_scale
         batch, frames = clean.shape[:2]
         shape = (batch, frames) if settings.independent_noise else (batch, 1)
@@ -173,7 +211,7 @@ class FlowWorldModel(ModelMixin, ConfigMixin):
         level = (1 - uniform.pow(settings.time_power)).expand(batch, frames)
         wide = level[..., None, None]
         noisy = (1 - wide) * clean + wide * gaussian(clean.shape, generator, clean)
-        context = self.transformer.read_context(latents, proprio)
+        context = self.transformer.read_context(latents, state)
         guess = self.transformer(noisy, level, actions, before, after, context)
         # velocity error = clean error / level; bounded below so that easy levels do not dominate
         square = ((guess - clean).pow(2).mean(-1)) / level.clamp(min=settings.velocity_floor)[
@@ -182,26 +220,62 @@ class FlowWorldModel(ModelMixin, ConfigMixin):
         moved = (target - history.latents[:, -1:]).pow(2).mean(-1) / self.residual_scale.pow(2)
         weight = 1 + settings.moving_weight * moved.clamp(max=1)
         flow = (weight * square).sum() / weight.sum()
-        proprio_loss = proprio_error.mean()
-        total = flow + settings.proprio_weight * proprio_loss
-        losses = {"flow": flow, "proprio": proprio_loss}
+        total, losses = flow, {"flow": flow}
         if picture_weight:
             drawn = last + self.residual_scale * guess[:, -1]
             losses["picture"] = self.autoencoder.picture_loss(drawn, target[:, -1])
             total = total + picture_weight * losses["picture"]
         return {"loss": total, **losses}
 
+    def state_loss(
+        self, states: torch.Tensor, actions: torch.Tensor, latents: torch.Tensor
+    ) -> torch.Tensor:
+        """L1 of states foreseen from the first of (B, n + 1, P + O) under (B, n, A), in steps.
+
+        `latents` (B, S, C) are of the first state. An error of 1 is a usual step's change; numbers
+        that never change do not count.
+        """
+        known = self._standard(states)
+        guess = self.dynamics(known[:, 0], actions, latents, self.state_change)
+        error = ((guess - known[:, 1:]) / self.state_change).abs().mean((0, 1))
+        weight = (self.state_change > STILL).float()
+        weight[self.proprio_dim :] *= self.settings.object_weight
+        return (weight * error).sum() / weight.sum()
+
+    def eyes_loss(
+        self, first: torch.Tensor, now: torch.Tensor, state: torch.Tensor
+    ) -> torch.Tensor:
+        """L1 of objects (in standard deviations) found in frames (B, S, C) of states (B, P + O)."""
+        assert self.eyes is not None
+        proprio, objects = self._parted(self._standard(state))
+        return (self.eyes(first, now, proprio) - objects).abs().mean()
+
+    def find_objects(
+        self, first: torch.Tensor, now: torch.Tensor, proprio: torch.Tensor
+    ) -> torch.Tensor:
+        """Objects (B, O) in their own units, seen in latents (B, S, C) with proprio (B, P)."""
+        if self.eyes is None:
+            return proprio[:, :0]
+        split = self.proprio_dim
+        felt = (proprio - self.state_mean[:split]) / self.state_std[:split]
+        seen = self.eyes(first, now, felt)
+        return seen * self.state_std[split:] + self.state_mean[split:]
+
     @torch.no_grad()
     def start(self, clips: Clip) -> FlowHistory:
         """A history from observed steps (B, T>=1); row 0 is the anchor, the rest is recent."""
         return self.start_latents(self.autoencoder.encode(clips.frames), clips.proprio)
 
+    @torch.no_grad()
     def start_latents(self, latents: torch.Tensor, proprio: torch.Tensor) -> FlowHistory:
         """As `start`, from latents (B, T, S, C) and proprio (B, T, P)."""
         rows = latents.shape[1]
         recent = list(range(1, rows))[-self.context_length :] or [0]
         slots = [0] + [recent[0]] * (self.context_length - len(recent)) + recent
-        return FlowHistory(latents[:, slots], proprio[:, slots])
+        latents, proprio = latents[:, slots], proprio[:, slots]
+        first = latents[:, :1].expand_as(latents).flatten(0, 1)
+        objects = self.find_objects(first, latents.flatten(0, 1), proprio.flatten(0, 1))
+        return FlowHistory(latents, proprio, objects.unflatten(0, latents.shape[:2]))
 
     @torch.no_grad()
     def imagine(
@@ -227,11 +301,11 @@ class FlowWorldModel(ModelMixin, ConfigMixin):
             raise ActionError(f"K must be 1..{settings.max_chunk}, got {actions.shape[1]}")
         if not torch.isfinite(actions).all():
             raise ActionError("actions hold a NaN or an infinity")
-        latents, proprio = history.latents, self._standard(history.proprio)
+        latents, state = history.latents, self._state(history)
         last = latents[:, -1]
-        after = self.dynamics(proprio[:, -1], actions, last, self.proprio_change)
-        before = torch.cat([proprio[:, -1:], after[:, :-1]], 1)
-        context = self.transformer.read_context(latents, proprio)
+        after = self.dynamics(state[:, -1], actions, last, self.state_change)
+        before = torch.cat([state[:, -1:], after[:, :-1]], 1)
+        context = self.transformer.read_context(latents, state)
         shape = (batch, actions.shape[1], *last.shape[1:])
         noise = settings.noise_scale * gaussian(shape, generator, last)
         change = euler(
@@ -240,23 +314,32 @@ class FlowWorldModel(ModelMixin, ConfigMixin):
             sampling_steps or settings.sampling_steps,
         )
         future = last[:, None] + self.residual_scale * change
-        seen = after * self.proprio_std + self.proprio_mean
+        proprio, objects = self._parted(after * self.state_std + self.state_mean)
         longer = FlowHistory(
             _push(history.latents, future, self.context_length),
-            _push(history.proprio, seen, self.context_length),
+            _push(history.proprio, proprio, self.context_length),
+            _push(history.objects, objects, self.context_length),
         )
         frames = {}
         if decode != "none":
             frames = self.decode(future if decode == "all" else future[:, -1:])
-        return longer, Imagined(seen, frames, future)
+        return longer, Imagined(proprio, frames, future, objects)
 
     @torch.no_grad()
     def decode(self, latents: torch.Tensor) -> dict[str, torch.Tensor]:
         """Latents (..., S, C) to camera -> (..., H, W, 3) uint8."""
         return self.autoencoder.decode(latents)
 
-    def _standard(self, proprio: torch.Tensor) -> torch.Tensor:
-        return (proprio - self.proprio_mean) / self.proprio_std
+    def _standard(self, state: torch.Tensor) -> torch.Tensor:
+        return (state - self.state_mean) / self.state_std
+
+    def _state(self, history: FlowHistory) -> torch.Tensor:
+        """Standardised states (B, 1 + c, P + O) of a history."""
+        return self._standard(torch.cat([history.proprio, history.objects], -1))
+
+    def _parted(self, state: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Proprioception and objects of states (..., P + O)."""
+        return state[..., : self.proprio_dim], state[..., self.proprio_dim :]
 
 
 def _push(slots: torch.Tensor, new: torch.Tensor, context: int) -> torch.Tensor:

@@ -79,7 +79,7 @@ class FlowTransformer(nn.Module):
         config: FlowConfig,
         num_tokens: int,
         channels: int,
-        proprio_dim: int,
+        state_dim: int,
         action_dim: int,
         cameras: int = 1,
         cells: int = 4,
@@ -101,14 +101,14 @@ class FlowTransformer(nn.Module):
         self.noisy_cells = nn.Conv2d(cell_channels, width, 3, padding=1)
         self.before = nn.ModuleList(CellBlock(width, dim) for _ in range(config.cell_blocks[0]))
         self.cells_in = nn.Linear(cells**2 * width, dim)
-        self.octaves = config.proprio_octaves
-        rich_dim = proprio_dim * (1 + 2 * self.octaves)
+        self.octaves = config.state_octaves
+        rich_dim = state_dim * (1 + 2 * self.octaves)
         self.action_token = nn.Sequential(
             nn.Linear(action_dim + rich_dim, dim), nn.SiLU(), nn.Linear(dim, dim)
         )
         self.context_condition = nn.Linear(slots * rich_dim, dim)
         self.future_condition = nn.Sequential(
-            nn.Linear(action_dim + 2 * rich_dim + proprio_dim, dim), nn.SiLU(), nn.Linear(dim, dim)
+            nn.Linear(action_dim + 2 * rich_dim + state_dim, dim), nn.SiLU(), nn.Linear(dim, dim)
         )
         self.time = nn.Sequential(nn.Linear(64, dim), nn.SiLU(), nn.Linear(dim, dim))
         self.modulation = nn.Linear(dim, 6 * dim)
@@ -124,13 +124,11 @@ class FlowTransformer(nn.Module):
             for parameter in layer.parameters():
                 nn.init.zeros_(parameter)
 
-    def read_context(self, latents: torch.Tensor, proprio: torch.Tensor) -> Context:
-        """Latents (B, 1+c, S, C), anchor first, and their proprioception (B, 1+c, P)."""
+    def read_context(self, latents: torch.Tensor, state: torch.Tensor) -> Context:
+        """Latents (B, 1+c, S, C), anchor first, and their states (B, 1+c, D)."""
         stacked = latents.transpose(1, 2).flatten(2)
         x = (self.context_in(stacked) + self.position)[:, None]
-        condition = self._modulation(
-            self.context_condition(self._rich(proprio).flatten(1))[:, None]
-        )
+        condition = self._modulation(self.context_condition(self._rich(state).flatten(1))[:, None])
         cache = []
         for block in self.blocks:
             x, key_value = block(x, condition)
@@ -154,8 +152,8 @@ class FlowTransformer(nn.Module):
             noisy: the sample.
             level: (B, K) noise level of each frame, 1 = pure noise.
             actions: (B, K, A).
-            before: proprioception (B, K, P) before each action.
-            after: proprioception (B, K, P) after each action.
+            before: state (B, K, D) before each action.
+            after: state (B, K, D) after each action.
             context: what `read_context` returned.
         """
         frames = noisy.shape[1]
@@ -191,11 +189,11 @@ class FlowTransformer(nn.Module):
         beneath = context.cells.unflatten(0, (batch, 1, self.cameras)) + self.cell_position
         return (own + beneath).flatten(0, 2).contiguous(memory_format=torch.channels_last)
 
-    def _rich(self, proprio: torch.Tensor) -> torch.Tensor:
-        """Standardised proprio (..., P) with its sines and cosines (..., P * (1 + 2 octaves))."""
-        scale = 2.0 ** torch.arange(self.octaves, device=proprio.device) * (math.pi / 2)
-        angle = (proprio[..., None] * scale).flatten(-2)
-        return torch.cat([proprio, angle.sin(), angle.cos()], -1)
+    def _rich(self, state: torch.Tensor) -> torch.Tensor:
+        """Standardised state (..., D) with its sines and cosines (..., D * (1 + 2 octaves))."""
+        scale = 2.0 ** torch.arange(self.octaves, device=state.device) * (math.pi / 2)
+        angle = (state[..., None] * scale).flatten(-2)
+        return torch.cat([state, angle.sin(), angle.cos()], -1)
 
     def _modulation(self, summary: torch.Tensor) -> torch.Tensor:
         return self.modulation(F.silu(summary)).unflatten(-1, (6, -1))

@@ -131,12 +131,6 @@ class WorldEnvConfig:
         )
     )
     """The video world model."""
-    probe_fit: FitConfig = field(
-        default_factory=lambda: FitConfig(
-            steps=1500, batch_size=256, learning_rate=1e-3, weight_decay=1e-2, ema_decay=0.995
-        )
-    )
-    """The state probe's training; it only measures the world model."""
     report_starts: int = 128
     """Held-out roll-outs by which the world model is measured."""
     replay: ReplayConfig = field(default_factory=ReplayConfig)

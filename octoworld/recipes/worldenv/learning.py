@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from octoworld.core.errors import CheckpointError
 from octoworld.core.io import atomic_folder
 from octoworld.core.log import read_metrics
 from octoworld.core.rng import torch_generator
 from octoworld.data.episode import Episode
+from tasks.manipulation.objects import OBJECTS, object_state
 from vla.checkpoint import load_policy
 from vla.pretrain import pretrain_grounding
 from vla.sft import train_sft
@@ -21,7 +23,6 @@ from worldmodels.autoencoder import FrameAutoencoder, encode_dataset, train_auto
 from worldmodels.dataset import EpisodeDataset
 from worldmodels.flow import FlowWorldModel, train_flow
 from worldmodels.metrics import rollout_report
-from worldmodels.probe import ProbeConfig, train_probe
 from worldmodels.reflector import Reflector, evaluate_reflector, train_reflector
 from worldmodels.replay import replay
 
@@ -31,8 +32,8 @@ from .recordings import load
 
 PARTS = ("grounding", "autoencoder", "worldmodel", "reflector")
 """What may be taken from `pretrained` instead of being trained."""
-PROBED = {"block": (0, 3), "drawer": (17, 18)}
-"""Parts of `observation.environment_state` read by the probe: block from tool [m], opening [m]."""
+MEASURED = ("block", "drawer")
+"""Objects whose places the world model's report gives [m]."""
 
 
 def learn_grounding(run: Run) -> dict[str, Any]:
@@ -75,33 +76,25 @@ def learn_worldmodel(run: Run) -> dict[str, Any]:
     training, heldout = datasets(run)
     facts = _take(run, "worldmodel")
     if not facts or config.continue_worldmodel:
-        folder = run.path("training", "worldmodel")
+        # stills show the block at thousands of places, exploration at hundreds
         model, metrics = train_flow(
             training,
             autoencoder(run),
             config.worldmodel,
-            folder,
+            run.path("training", "worldmodel"),
             seed=config.seed,
             initial=worldmodel(run) if facts else None,
+            stills=_encoded(run, load(run, "grounding")),
         )
         _save(run, "worldmodel", model)
         facts = facts | metrics
-    # stills show the block at thousands of places, exploration at hundreds
-    stills = EpisodeDataset.from_episodes(load(run, "grounding"), config.cameras)
-    encode_dataset(autoencoder(run), stills)
-    probe, _ = train_probe(
-        [training, stills],
-        ProbeConfig(column="observation.environment_state", parts=PROBED, fit=config.probe_fit),
-        run.path("training", "probe"),
-        seed=config.seed,
-    )
     report = rollout_report(
         worldmodel(run),
         heldout,
         torch_generator(config.seed, "worldmodel", "report"),
         num_starts=config.report_starts,
         chunks=5,
-        probe=probe,
+        objects={name: OBJECTS[name] for name in MEASURED},
     )
     return facts | {"report": report.as_dict(), "psnr_20_steps": report.psnr[-1]}
 
@@ -173,13 +166,18 @@ def load_reflector(folder: Path) -> Reflector:
 
 def datasets(run: Run) -> tuple[EpisodeDataset, EpisodeDataset]:
     """Demonstrations and exploration to learn from, and the exploration held out, both encoded."""
-    config: WorldEnvConfig = run.config
-    model = autoencoder(run)
-    training = EpisodeDataset.from_episodes(_training_episodes(run), config.cameras)
-    heldout = EpisodeDataset.from_episodes(heldout_episodes(run), config.cameras)
-    for data in (training, heldout):
-        encode_dataset(model, data)
-    return training, heldout
+    return _encoded(run, _training_episodes(run)), _encoded(run, heldout_episodes(run))
+
+
+def _encoded(run: Run, episodes: list[Episode]) -> EpisodeDataset:
+    """Episodes with latents, and with where their objects are."""
+    data = EpisodeDataset.from_episodes(episodes, run.config.cameras)
+    encode_dataset(autoencoder(run), data)
+    told = [
+        object_state(e["observation.state"], e["observation.environment_state"]) for e in episodes
+    ]
+    data.objects = torch.from_numpy(np.concatenate(told))
+    return data
 
 
 def heldout_episodes(run: Run) -> list[Episode]:

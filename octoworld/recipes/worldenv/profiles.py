@@ -39,7 +39,6 @@ def demo(seed: int = 0) -> WorldEnvConfig:
         data=replace(base.data, scenes_per_task=1, play_per_task=10, exploration_per_task=10),
         sft=replace(base.sft, fit=replace(base.sft.fit, steps=600)),
         # the parts are ours, and were measured with more when they were published
-        probe_fit=replace(base.probe_fit, steps=300),
         report_starts=32,
         posttrain=replace(base.posttrain, rl=trainer),
         evaluation=EvaluationConfig(episodes_per_task=25),
@@ -72,6 +71,8 @@ def smoke(seed: int = 0) -> WorldEnvConfig:
             fit=FitConfig(steps=400, batch_size=16, learning_rate=2e-3, ema_decay=0.99),
             polish=FitConfig(steps=60, batch_size=16, learning_rate=4e-4, ema_decay=0.98),
             polish_chunks=2,
+            state=FitConfig(steps=600, batch_size=96, ema_decay=0.99),
+            eyes=FitConfig(steps=200, batch_size=64, learning_rate=2e-3, ema_decay=0.98),
         ),
         replay=ReplayConfig(clips=64),
         reflector=ReflectorTrainConfig(
@@ -106,8 +107,7 @@ def tiny(seed: int = 0) -> WorldEnvConfig:
         grounding=replace(base.grounding, fit=fit),
         sft=replace(base.sft, fit=fit),
         autoencoder_fit=fit,
-        worldmodel=replace(base.worldmodel, fit=fit, polish=fit),
-        probe_fit=fit,
+        worldmodel=replace(base.worldmodel, fit=fit, polish=fit, state=fit, eyes=fit),
         replay=ReplayConfig(clips=8, chunks=2),
         reflector=replace(base.reflector, fit=fit),
         report_starts=8,
