@@ -94,7 +94,13 @@ ROBOTS: Registry = Registry(
     ),
 )
 BACKENDS: Registry = Registry(
-    "physics backend", ("sim.backends.mujoco", "sim.backends.pybullet", "sim.backends.rotorcraft")
+    "physics backend",
+    (
+        "sim.backends.mujoco",
+        "sim.backends.mujoco_warp",
+        "sim.backends.pybullet",
+        "sim.backends.rotorcraft",
+    ),
 )
 WORLD_MODELS: Registry = Registry("world model", ("worldmodels.flow",))
 POLICIES: Registry = Registry("policy", ("vla.tiny", "vla.controller"))
@@ -108,6 +114,8 @@ BENCHES: Registry = Registry(
         "octoworld.recipes.camera_bench",
         "octoworld.recipes.hover_bench",
         "octoworld.recipes.robust_bench",
+        "octoworld.recipes.elsewhere_benches",
+        "octoworld.recipes.soak_bench",
         "octoworld.recipes.throughput_bench",
         "octoworld.recipes.trainers_bench",
     ),

@@ -31,7 +31,7 @@ from .mujoco_parameters import MujocoParameters
 from .names import Names
 from .offscreen import Offscreen, geom_segments
 
-_DIVERGENCE = [
+DIVERGENCE = [
     mujoco.mjtWarning.mjWARN_BADQPOS.value, mujoco.mjtWarning.mjWARN_BADQVEL.value,
     mujoco.mjtWarning.mjWARN_BADQACC.value, mujoco.mjtWarning.mjWARN_BADCTRL.value,
 ]  # fmt: skip
@@ -83,8 +83,12 @@ class MujocoWorld:
         self._contact_pairs: list[tuple[str, str]] = []
         self._names = Names(self.model)
         self._shares = MujocoParameters(scene, self.model, num_worlds)
-        self._bind(Batch(self.model, num_worlds, self.num_threads))
+        self._bind(self._make_batch(self.model))
         self.reset()
+
+    def _make_batch(self, model: Any) -> Any:
+        """What steps the worlds: a `Batch`, or something with its methods."""
+        return Batch(model, self.num_worlds, self.num_threads)
 
     def _bind(self, batch: Batch) -> None:
         self.batch = batch
@@ -101,7 +105,7 @@ class MujocoWorld:
         # contacts are known after the full forward pass only
         self._stage = _VELOCITY_STAGE if self._sensors is None else _FULL_STAGE
         self._shares.bind(batch)
-        self._warned = batch.warning[:, _DIVERGENCE, 1].sum(axis=1)
+        self._warned = batch.warning[:, DIVERGENCE, 1].sum(axis=1)
 
     # -- time ------------------------------------------------------------------------------------
 
@@ -144,7 +148,7 @@ class MujocoWorld:
             kept = self._warmstart.copy()
             self.batch.forward(ids, stage=self._stage)
             self._warmstart[...] = kept
-        warned = self.batch.warning[:, _DIVERGENCE, 1].sum(axis=1)
+        warned = self.batch.warning[:, DIVERGENCE, 1].sum(axis=1)
         bad = warned != self._warned
         if bad.any():
             # MuJoCo has reset such a world to its model's zero, not to the robots' home
@@ -373,7 +377,7 @@ class MujocoWorld:
     def _add_contact_pair(self, a: str, b: str) -> None:
         pairs = [*self._contact_pairs, (a, b)]
         model = mujoco.MjModel.from_xml_string(with_contact_sensors(self.xml, pairs))
-        batch = Batch(model, self.num_worlds, self.num_threads)
+        batch = self._make_batch(model)
         batch.state[...] = self._rows
         self._contact_pairs = pairs
         self._bind(batch)

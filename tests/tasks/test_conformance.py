@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from functools import cache
 
 import numpy as np
@@ -12,7 +13,10 @@ from octoworld.core.errors import ConfigError
 from octoworld.core.registry import BACKENDS, TASKS
 from tasks.env import TaskEnv, task_env
 
-PAIRS = [(task, backend) for task in TASKS.names() for backend in BACKENDS.names()]
+CPU = [name for name in BACKENDS.names() if name != "mujoco_warp"]
+PAIRS = [(task, backend) for task in TASKS.names() for backend in CPU]
+if importlib.util.find_spec("mujoco_warp"):  # the extra `gpu`; on the CPU it compiles for minutes
+    PAIRS += [(task, "mujoco_warp") for task in ("Reach", "PickUp", "OpenDrawer", "Hover")]
 WORLDS = 3
 NO_REPLAY = {
     ("TakeOff", "pybullet"): "Bullet keeps the contact points of a body that stands on something, "
@@ -60,6 +64,8 @@ def test_what_a_backend_cannot_do_it_says():
         flies = TASKS.get(task).robot != "panda"
         if backend == "rotorcraft" and not flies:
             assert "no rotorcraft" in reason
+        elif backend == "mujoco_warp":
+            assert flies and "take backend 'rotorcraft'" in reason
         elif task == "PayloadTransport":
             assert "cable" in reason
         else:
