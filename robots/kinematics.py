@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -80,6 +81,14 @@ class Kinematics:
         """Upper joint limits (A,) [rad]."""
         self.velocity_limit = np.array(speed)
         """Speed limits (A,) [rad/s]."""
+
+    @cached_property
+    def chain(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Links as arrays: rotations (A, 3, 3), offsets (A, 3), the tool's offset and rotation."""
+        rotations = np.stack([link.rotation for link in self._links])
+        offsets = np.stack([link.offset for link in self._links])
+        tool = self._tool_offset, self._tool_rotation
+        return tuple(np.ascontiguousarray(x, np.float64) for x in (rotations, offsets, *tool))  # type: ignore[return-value]
 
     @property
     def num_joints(self) -> int:

@@ -1,4 +1,4 @@
-"""Machine code of the drones' physics and controllers, compiled before it is needed.
+"""Machine code of the drones' physics and of controllers, compiled before it is needed.
 
 numba compiles a kernel when it is first called and keeps the machine code on disk, so one process
 ever waits about 12 s for all of them, and every later one 0.5 s. Set-up runs this module, so that
@@ -13,12 +13,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from octoworld.core.errors import DependencyError
+from octoworld.core.errors import ConfigError, DependencyError
 from octoworld.core.registry import BACKENDS, ROBOTS
 from robots.spec import GeomSpec
 from sim.scene import RobotPlacement, Scene
 
-CONTROLLERS = ("robots.control.flight.compiled", "robots.control.flight.compiled_dslpid")
+CONTROLLERS = (
+    "robots.control.flight.compiled",
+    "robots.control.flight.compiled_dslpid",
+    "robots.control.ik_compiled",
+)
 """Modules that compile when they are imported."""
 
 
@@ -44,7 +48,7 @@ def compile_all() -> list[Compiled]:
         began = time.monotonic()
         try:
             world = BACKENDS.get(name)(scene, 1)
-        except (DependencyError, ImportError):
+        except (ConfigError, DependencyError, ImportError):
             continue
         world.step(np.zeros((1, len(world.control_names))), 1)
         world.contacts("drone0/drone", "floor")

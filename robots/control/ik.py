@@ -41,8 +41,9 @@ class InverseKinematics:
 
     One step minimises  |W (J dq - e)|^2 + mu |dq|^2 + c_p^2 |q + dq - q_home|^2 + damping |dq|^2,
     the objective of `mink.solve_ik` with a FrameTask and a PostureTask. Unconstrained it is one
-    (A, A) solve a world, done here for all worlds at once. The few worlds whose answer breaks a
-    limit are solved again by mink itself, with the limits as constraints.
+    (A, A) solve a world, done here for all worlds at once (numpy arrays: in machine code). The few
+    worlds whose answer breaks a limit are solved again by mink itself, with the limits as
+    constraints.
     """
 
     def __init__(self, spec: RobotSpec, config: IkConfig | None = None) -> None:
@@ -69,8 +70,11 @@ class InverseKinematics:
         xp = array_namespace(joints, target)
         start = joints
         position, rotation = target[:, :3], matrix_from_quat(target[:, 3:])
-        for _ in range(self.config.iterations):
-            joints = joints + self.delta(joints, position, rotation)
+        if is_numpy_namespace(xp):
+            joints = self._compiled(joints, position, rotation)
+        else:
+            for _ in range(self.config.iterations):
+                joints = joints + self.delta(joints, position, rotation)
         lower, upper = self.bounds(start, dt)
         limited = xp.any((joints < lower) | (joints > upper), axis=-1)
         self.num_limited = int(xp.sum(xp.astype(limited, xp.int64)))
@@ -83,6 +87,22 @@ class InverseKinematics:
         for i in np.flatnonzero(limited):
             joints[i] = self._constrained.solve(start[i], target[i], lower[i], upper[i])
         return joints
+
+    def _compiled(self, joints: Any, position: Any, rotation: Any) -> np.ndarray:
+        """All steps of all worlds in machine code; the numbers of `delta`."""
+        from .ik_compiled import solve
+
+        config, contiguous = self.config, np.ascontiguousarray
+        moved = np.array(joints, np.float64, order="C")
+        costs = (
+            config.position_cost, config.orientation_cost, config.lm_damping, config.damping,
+            config.posture_cost,
+        )  # fmt: skip
+        solve(
+            moved, contiguous(position, np.float64), contiguous(rotation, np.float64),
+            *self.kinematics.chain, self.home, np.array(costs), config.iterations,
+        )  # fmt: skip
+        return moved
 
     def delta(self, joints: Any, position: Any, rotation: Any) -> Any:
         """One unconstrained step dq (N, A) towards tool positions (N, 3), rotations (N, 3, 3)."""

@@ -49,6 +49,19 @@ def test_one_step_equals_mink(ik):
         np.testing.assert_allclose(step[i], expected, atol=1e-6)
 
 
+def test_machine_code_is_the_array_function(ik):
+    rng = np.random.default_rng(3)
+    joints = ik.home + rng.normal(0, 0.3, (200, 7))
+    target = ik.kinematics.tool_pose(joints + rng.normal(0, 0.2, joints.shape))
+    target[:20] = ik.kinematics.tool_pose(joints[:20])  # nothing to turn: the series
+    target[20:40, 3:] = DOWN
+    position, rotation = target[:, :3], matrix_from_quat(target[:, 3:])
+    expected = joints
+    for _ in range(ik.config.iterations):
+        expected = expected + ik.delta(expected, position, rotation)
+    np.testing.assert_allclose(ik._compiled(joints, position, rotation), expected, atol=1e-9)
+
+
 def test_a_control_step_is_reached(ik):
     pose = table_poses(64)
     joints = postures(ik, pose)
