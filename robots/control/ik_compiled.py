@@ -155,7 +155,7 @@ def log_jacobian(px, py, pz, m, log, jlog, s):
 
 @compiled
 def solve_spd(h, g):
-    """Solve h x = g of a symmetric positive definite matrix, by Cholesky; x takes the place of g."""
+    """Solve h x = g by Cholesky, h symmetric positive definite; x takes the place of g."""
     n = len(g)
     for i in range(n):
         for j in range(i + 1):

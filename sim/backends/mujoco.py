@@ -78,6 +78,8 @@ class MujocoWorld:
         rotors = () if drones is None else drones.control_names
         self.control_names, self._num_rotors = (*rotors, *servos), len(rotors)
         self.diverged = np.zeros(num_worlds, bool)
+        self.revision = 0
+        """Changes whenever anything that can be read may have: who keeps what was read compares."""
         self._rgba = np.repeat(self.model.geom_rgba[None], num_worlds, axis=0)
         self._offscreen: Offscreen | None = None
         self._contact_pairs: list[tuple[str, str]] = []
@@ -141,6 +143,7 @@ class MujocoWorld:
         self._forward(self._ids(mask))
 
     def _forward(self, ids: NDArray[np.int32] | None) -> None:
+        self.revision += 1
         if self._stage == _VELOCITY_STAGE:
             self.batch.forward(ids, stage=self._stage)
         else:
@@ -207,6 +210,7 @@ class MujocoWorld:
         Raises:
             ConfigError: the body is neither free nor a movable base, or a quaternion is 0.
         """
+        self.revision += 1
         index = self._names.index("body", body)
         where = slice(None) if mask is None else np.asarray(mask, bool)
         pose = np.asarray(pose, float)
@@ -234,6 +238,7 @@ class MujocoWorld:
         joint = int(self.model.body_jntadr[index])
         if joint < 0 or self.model.jnt_type[joint] != mujoco.mjtJoint.mjJNT_FREE:
             raise ConfigError(f"set_velocity({body!r}): the body is not free")
+        self.revision += 1
         where = slice(None) if mask is None else np.asarray(mask, bool)
         velocity = np.asarray(velocity, float)
         q, v = int(self.model.jnt_qposadr[joint]), int(self.model.jnt_dofadr[joint])
@@ -248,6 +253,7 @@ class MujocoWorld:
         self, joints: tuple[str, ...], value: ArrayLike, mask: Mask | None = None
     ) -> None:
         """Set joint positions (n, len(joints)), speed 0, and the targets of their servos."""
+        self.revision += 1
         where = slice(None) if mask is None else np.flatnonzero(mask)
         qpos, qvel = self._names.joints(joints)
         value = np.asarray(value, float)

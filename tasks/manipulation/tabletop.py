@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,6 +108,7 @@ class TabletopTask(Task):
         super().__init__(num_worlds)
         names = ("block_color", "gripper", "wording", "zone_color")
         self.memory = {name: np.zeros(num_worlds) for name in names}
+        self._read: tuple[Any, Measurement] | None = None
         self.randomizer: Randomizer | None = None
         """Its `sampled()` says what physics each world has; None: all have the scene's."""
         if randomize is not None:
@@ -181,7 +182,15 @@ class TabletopTask(Task):
         self.memory["gripper"] = np.asarray(actions[:, -1], np.float64).copy()
 
     def measure(self, world: World) -> Measurement:
-        """Read the world once."""
+        """Read the world once: judging and observing after a step share what was read."""
+        key = (world, getattr(world, "revision", None))
+        if self._read is None or key[1] is None or self._read[0] != key:
+            self._read = key, self._measured(world)
+        m = self._read[1]
+        m.command = self.memory["gripper"]
+        return m
+
+    def _measured(self, world: World) -> Measurement:
         block = world.pose("block")
         fingers = world.joint_position("finger_joint1", "finger_joint2")
         return Measurement(

@@ -51,6 +51,9 @@ class DataConfig:
     """Factors on the policy's noise scale, in turn over the exploration episodes."""
     heldout_share: float = 0.15
     """Share of the exploration kept from training, for calibration and validation."""
+    judged_from: int = 0
+    """Held-out play episodes before this number of their task are not judged on: set it where a
+    checkpoint that is taken or trained further has seen them."""
     num_envs: int = 25
     """Worlds rolled out together."""
     hold_steps: int = 6

@@ -196,7 +196,10 @@ def _split(run: Run) -> tuple[list[Episode], list[Episode]]:
         wanted = max(1, round(len(episodes) * run.config.data.heldout_share))
         kept = {int(i) for i in np.linspace(0, len(episodes) - 1, wanted)}
         training += [e for i, e in enumerate(episodes) if i not in kept]
-        heldout += [episodes[i] for i in sorted(kept)]
+        # each task's episodes stand together, in the order of their seeds
+        seen = run.config.data.judged_from if name == "play" else 0
+        each = len(episodes) // len(run.config.tasks)
+        heldout += [episodes[i] for i in sorted(kept) if i % each >= seen]
     return training, heldout
 
 
