@@ -63,6 +63,20 @@ def extrinsics(camera: CameraSpec, body_pose: ArrayLike | None = None) -> NDArra
     return carrier @ local
 
 
+def image_matrix(camera: CameraSpec) -> NDArray[np.float64]:
+    """Matrix (3, 4) of a camera in the world: points [x y z 1] to homogeneous image coordinates.
+
+    Their quotients are x and y in [-1, 1] from the left edge and from the top.
+    """
+    pose = extrinsics(camera)
+    k, size = intrinsics(camera), np.array([camera.width, camera.height])
+    # right, up and backward to pixels times depth, then to [-1, 1] times depth
+    to_pixels = np.array([[k[0, 0], 0, -k[0, 2]], [0, -k[1, 1], -k[1, 2]], [0, 0, -1.0]])
+    to_unit = np.array([[2 / size[0], 0, -1], [0, 2 / size[1], -1], [0, 0, 1.0]])
+    inverse = np.linalg.inv(pose)[:3]
+    return to_unit @ to_pixels @ inverse
+
+
 def projection(
     camera: CameraSpec,
     points_world: ArrayLike,

@@ -31,6 +31,10 @@ OBJECTS = {
 """
 
 
+OBJECTS_DIM = 17
+"""Numbers of `object_state`."""
+
+
 def object_state(proprio: NDArray, privileged: NDArray) -> NDArray[np.float32]:
     """`OBJECTS` (T, 17) from a table-top task's proprioception (T, 8) and privileged columns."""
     told = {name: privileged[:, columns] for name, columns in PRIVILEGED.items()}

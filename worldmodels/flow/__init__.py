@@ -1,5 +1,6 @@
 """The flow-matching world model."""
 
+from .carry import Sight
 from .config import FlowConfig
 from .model import FlowHistory, FlowWorldModel, LatentClip
 from .train import FlowTrainConfig, train_flow
@@ -10,5 +11,6 @@ __all__ = [
     "FlowTrainConfig",
     "FlowWorldModel",
     "LatentClip",
+    "Sight",
     "train_flow",
 ]

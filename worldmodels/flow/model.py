@@ -15,6 +15,9 @@ from octoworld.core.registry import register_world_model
 from ..autoencoder import FrameAutoencoder
 from ..history import TensorRecord
 from ..model import Clip, Decode, Imagined
+from . import carry
+from .carry import Sight
+from .cells import to_cells
 from .config import FlowConfig
 from .sampling import euler, gaussian
 from .state import ObjectEyes, StateModel
@@ -69,17 +72,20 @@ class FlowWorldModel(ModelMixin, ConfigMixin):
         proprio_dim: int,
         action_dim: int,
         object_dim: int = 0,
+        num_points: int = 0,
     ) -> None:
-        """Build from `to_dict` of AutoencoderConfig and FlowConfig, P, A and O."""
+        """Build from `to_dict` of both configs, P, A, O, and the number of points in sight."""
         super().__init__()
         self.settings = settings = from_dict(FlowConfig, dict(flow_config))
         self.autoencoder = FrameAutoencoder(dict(autoencoder_config)).requires_grad_(False)
         image = self.autoencoder.settings
         tokens, channels = image.num_tokens, image.latent_channels
         state_dim = proprio_dim + object_dim
+        cameras, cell_channels = len(image.cameras), channels // image.cells**2
         self.transformer = FlowTransformer(
-            settings, tokens, channels, state_dim, action_dim, len(image.cameras), image.cells
-        )
+            settings, tokens, channels, state_dim, action_dim, cameras, image.cells,
+            carry.channels(num_points, cell_channels, frames=2),
+        )  # fmt: skip
         self.dynamics = StateModel(
             state_dim, action_dim, tokens * channels, hidden=settings.state_hidden,
             layers=settings.state_layers, scene=0 if object_dim else 64,
@@ -87,9 +93,11 @@ class FlowWorldModel(ModelMixin, ConfigMixin):
         self.eyes: ObjectEyes | None = None
         if object_dim:
             self.eyes = ObjectEyes(
-                object_dim, proprio_dim, channels, cameras=len(image.cameras), cells=image.cells,
+                object_dim, proprio_dim, channels, cameras=cameras, cells=image.cells,
                 width=settings.eyes_width,
             )  # fmt: skip
+        self.register_buffer("sight", torch.zeros(cameras, num_points, 3, state_dim + 1))
+        self.register_buffer("sight_spread", torch.ones(num_points))
         self.register_buffer("state_mean", torch.zeros(state_dim))
         self.register_buffer("state_std", torch.ones(state_dim))
         self.register_buffer("state_change", torch.ones(state_dim))
@@ -103,10 +111,14 @@ class FlowWorldModel(ModelMixin, ConfigMixin):
         proprio_dim: int,
         action_dim: int,
         object_dim: int = 0,
+        sight: Sight | None = None,
     ) -> FlowWorldModel:
         """A new model around a copy of a trained autoencoder."""
-        sizes = proprio_dim, action_dim, object_dim
+        sizes = proprio_dim, action_dim, object_dim, sight.num_points if sight else 0
         model = cls(to_dict(autoencoder.settings), to_dict(config), *sizes)
+        if sight is not None:
+            model.sight.copy_(sight.maps)
+            model.sight_spread.copy_(sight.spread)
         model.autoencoder.load_state_dict(autoencoder.state_dict())
         return model
 
@@ -212,7 +224,8 @@ class FlowWorldModel(ModelMixin, ConfigMixin):
         wide = level[..., None, None]
         noisy = (1 - wide) * clean + wide * gaussian(clean.shape, generator, clean)
         context = self.transformer.read_context(latents, state)
-        guess = self.transformer(noisy, level, actions, before, after, context)
+        carried = self._carried(latents, state, after)
+        guess = self.transformer(noisy, level, actions, before, after, context, carried)
         # velocity error = clean error / level; bounded below so that easy levels do not dominate
         square = ((guess - clean).pow(2).mean(-1)) / level.clamp(min=settings.velocity_floor)[
             ..., None
@@ -306,10 +319,11 @@ class FlowWorldModel(ModelMixin, ConfigMixin):
         after = self.dynamics(state[:, -1], actions, last, self.state_change)
         before = torch.cat([state[:, -1:], after[:, :-1]], 1)
         context = self.transformer.read_context(latents, state)
+        carried = self._carried(latents, state, after)
         shape = (batch, actions.shape[1], *last.shape[1:])
         noise = settings.noise_scale * gaussian(shape, generator, last)
         change = euler(
-            lambda x, level: self.transformer(x, level, actions, before, after, context),
+            lambda x, level: self.transformer(x, level, actions, before, after, context, carried),
             noise,
             sampling_steps or settings.sampling_steps,
         )
@@ -329,6 +343,20 @@ class FlowWorldModel(ModelMixin, ConfigMixin):
     def decode(self, latents: torch.Tensor) -> dict[str, torch.Tensor]:
         """Latents (..., S, C) to camera -> (..., H, W, 3) uint8."""
         return self.autoencoder.decode(latents)
+
+    def _carried(
+        self, latents: torch.Tensor, state: torch.Tensor, after: torch.Tensor
+    ) -> torch.Tensor | None:
+        """Things of the first and of the last context frame, where the states say they are now."""
+        if not self.config["num_points"]:
+            return None
+        image = self.autoencoder.settings
+        old = [to_cells(latents[:, i], len(image.cameras), image.cells) for i in (0, -1)]
+        was, now = (
+            carry.points_in_image(self.sight, x * self.state_std + self.state_mean)
+            for x in (state[:, [0, -1]], after)
+        )
+        return carry.carried(old, [was[:, 0], was[:, 1]], now, self.sight_spread)
 
     def _standard(self, state: torch.Tensor) -> torch.Tensor:
         return (state - self.state_mean) / self.state_std

@@ -15,6 +15,7 @@ from octoworld.core.rng import derive_seed
 from ..autoencoder import FrameAutoencoder, encode_dataset
 from ..dataset import EpisodeDataset
 from ..surprise import surprise
+from .carry import Sight
 from .config import FlowConfig
 from .model import FlowWorldModel, LatentClip
 from .sampling import gaussian
@@ -83,19 +84,21 @@ def train_flow(
     device: str = "cpu",
     initial: FlowWorldModel | None = None,
     stills: EpisodeDataset | None = None,
+    sight: Sight | None = None,
 ) -> tuple[FlowWorldModel, dict[str, float]]:
     """A trained model on `device` (weights, also the autoencoder's, in `folder`), last metrics.
 
     Each phase resumes from its own state: `folder`/state, `folder`/eyes, `folder` and
     `folder`/polish. `initial`, a model on the same autoencoder, is trained further (its sizes and
-    scales stay). `stills`, encoded pictures with known objects, are more to train the eyes on.
+    scales stay). `stills`, encoded pictures with known objects, are more to train the eyes on;
+    `sight` says where cameras see them, so that old frames' things are carried to where they are.
     """
     if dataset.latents is None:
         encode_dataset(autoencoder, dataset)
     torch.manual_seed(derive_seed(seed, "flow", "init"))
     known = 0 if dataset.objects is None else dataset.objects.shape[1]
     model = FlowWorldModel.build(
-        autoencoder, config.model, dataset.proprio.shape[1], dataset.actions.shape[1], known
+        autoencoder, config.model, dataset.proprio.shape[1], dataset.actions.shape[1], known, sight
     )
     if initial is None:
         measure(model, dataset)

@@ -83,6 +83,7 @@ class FlowTransformer(nn.Module):
         action_dim: int,
         cameras: int = 1,
         cells: int = 4,
+        carried: int = 0,
     ) -> None:
         super().__init__()
         dim = config.dim
@@ -99,6 +100,11 @@ class FlowTransformer(nn.Module):
         self.cell_position = nn.Parameter(torch.randn(width, grid, grid) * 0.02)
         self.context_cells = nn.Conv2d(slots * cell_channels, width, 3, padding=1)
         self.noisy_cells = nn.Conv2d(cell_channels, width, 3, padding=1)
+        self.carried_cells: nn.Conv2d | None = None
+        if carried:
+            self.carried_cells = nn.Conv2d(carried, width, 3, padding=1)
+            for parameter in self.carried_cells.parameters():
+                nn.init.zeros_(parameter)
         self.before = nn.ModuleList(CellBlock(width, dim) for _ in range(config.cell_blocks[0]))
         self.cells_in = nn.Linear(cells**2 * width, dim)
         self.octaves = config.state_octaves
@@ -145,6 +151,7 @@ class FlowTransformer(nn.Module):
         before: torch.Tensor,
         after: torch.Tensor,
         context: Context,
+        carried: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """The clean sample expected behind `noisy` (B, K, S, C).
 
@@ -155,6 +162,7 @@ class FlowTransformer(nn.Module):
             before: state (B, K, D) before each action.
             after: state (B, K, D) after each action.
             context: what `read_context` returned.
+            carried: (B * K * cameras, channels, h, w) of `carry.carried`.
         """
         frames = noisy.shape[1]
         rich = self._rich(after)
@@ -164,6 +172,9 @@ class FlowTransformer(nn.Module):
         condition = self._modulation(summary)
         film = F.silu(summary).flatten(0, 1).repeat_interleave(self.cameras, 0)
         cells = self._cells(noisy, context)
+        if self.carried_cells is not None:
+            assert carried is not None
+            cells = cells + self.carried_cells(carried)
         for block in self.before:
             cells = block(cells, film)
         x = self.cells_in(to_tokens(cells, self.cameras, self.cells)).unflatten(0, noisy.shape[:2])

@@ -12,16 +12,19 @@ import torch
 from octoworld.core.errors import CheckpointError
 from octoworld.core.io import atomic_folder
 from octoworld.core.log import read_metrics
+from octoworld.core.registry import TASKS
 from octoworld.core.rng import torch_generator
 from octoworld.data.episode import Episode
-from tasks.manipulation.objects import OBJECTS, object_state
+from sim.cameras import image_matrix
+from tasks.env import scene_cameras
+from tasks.manipulation.objects import OBJECTS, OBJECTS_DIM, object_state
 from vla.checkpoint import load_policy
 from vla.pretrain import pretrain_grounding
 from vla.sft import train_sft
 from vla.tiny import TinyPolicy
 from worldmodels.autoencoder import FrameAutoencoder, encode_dataset, train_autoencoder
 from worldmodels.dataset import EpisodeDataset
-from worldmodels.flow import FlowWorldModel, train_flow
+from worldmodels.flow import FlowWorldModel, Sight, train_flow
 from worldmodels.metrics import rollout_report
 from worldmodels.reflector import Reflector, evaluate_reflector, train_reflector
 from worldmodels.replay import replay
@@ -34,6 +37,16 @@ PARTS = ("grounding", "autoencoder", "worldmodel", "reflector")
 """What may be taken from `pretrained` instead of being trained."""
 MEASURED = ("block", "drawer")
 """Objects whose places the world model's report gives [m]."""
+
+
+SEEN = {
+    "tool": (True, None),
+    "block": (False, OBJECTS["block"]),
+    "handle": (True, OBJECTS["handle_from_tool"]),
+}
+"""Points in sight: from the tool or from the base, and the columns of `OBJECTS` added to that."""
+SPREAD = {"tool": 0.3, "block": 0.12, "handle": 0.2}
+"""How far around its point a thing reaches, half images."""
 
 
 def learn_grounding(run: Run) -> dict[str, Any]:
@@ -85,6 +98,7 @@ def learn_worldmodel(run: Run) -> dict[str, Any]:
             seed=config.seed,
             initial=worldmodel(run) if facts else None,
             stills=_encoded(run, load(run, "grounding")),
+            sight=_sight(run, training.state.shape[1]),
         )
         _save(run, "worldmodel", model)
         facts = facts | metrics
@@ -178,6 +192,22 @@ def _encoded(run: Run, episodes: list[Episode]) -> EpisodeDataset:
     ]
     data.objects = torch.from_numpy(np.concatenate(told))
     return data
+
+
+def _sight(run: Run, state_dim: int) -> Sight:
+    """Where the cameras see hand, block and handle, all linear in the state."""
+    specs = scene_cameras(TASKS.get(run.config.tasks[0])(1).scene())
+    objects = state_dim - OBJECTS_DIM
+    places = torch.zeros(len(SEEN), 4, state_dim + 1)
+    places[:, 3, -1] = 1.0
+    for point, (tool, columns) in enumerate(SEEN.values()):
+        for axis in range(3):
+            places[point, axis, axis] = float(tool)
+            if columns is not None:
+                places[point, axis, objects + columns.start + axis] += 1.0
+    looks = torch.stack([torch.from_numpy(image_matrix(specs[c])) for c in run.config.cameras])
+    maps = torch.einsum("cij,pjk->cpik", looks.float(), places)
+    return Sight(maps, torch.tensor([SPREAD[name] for name in SEEN]))
 
 
 def heldout_episodes(run: Run) -> list[Episode]:

@@ -57,11 +57,11 @@ class LeRobotVecEnv(VectorEnv):
     def step(self, actions: Any) -> tuple[dict[str, Any], Any, Any, Any, dict[str, Any]]:
         """Apply actions (N, A)."""
         obs, rewards, terminated, truncated, infos = self.env.step(actions)
-        success = as_numpy(infos["success"]).astype(bool)
-        told = dict(infos) | {"is_success": success}
+        told = dict(infos) | {"is_success": success_of(infos)}
         if "final_info" in infos:
             final = dict(infos["final_info"])
-            final["is_success"] = as_numpy(final["success"]).astype(bool)
+            # LeRobot reads all rows: those of worlds whose episode goes on must not count
+            final["is_success"] = success_of(final) & as_numpy(infos["_final_info"])
             told |= {"final_info": final, "final_obs": _named(infos["final_obs"])}
         rest = (as_numpy(x) for x in (rewards, terminated, truncated))
         return _named(obs), *rest, told
@@ -80,6 +80,11 @@ class LeRobotVecEnv(VectorEnv):
     def close_extras(self, **kwargs: Any) -> None:
         """Close what is wrapped."""
         self.env.close()
+
+
+def success_of(infos: Mapping[str, Any]) -> NDArray[np.bool_]:
+    """(N,) whether worlds are in success now."""
+    return as_numpy(infos["success"]).astype(bool)
 
 
 class LeRobotWorld:
