@@ -10,7 +10,7 @@ from octoworld.core.fit import FitConfig
 from octoworld.data.episode import Episode
 from worldmodels.autoencoder import AutoencoderConfig, encode_dataset, train_autoencoder
 from worldmodels.dataset import EpisodeDataset
-from worldmodels.flow import FlowConfig, FlowTrainConfig, train_flow
+from worldmodels.flow import FlowConfig, FlowTrainConfig, Sight, train_flow
 from worldmodels.reflector import ReflectorConfig, ReflectorTrainConfig, train_reflector
 
 SIZE, STEP = 32, 0.09
@@ -110,7 +110,14 @@ def trained(episodes, tmp_path_factory):
         state_chunks=2,
         eyes=FitConfig(steps=250, batch_size=48, learning_rate=4e-3, ema_decay=0.98),
     )
-    model, flow_metrics = train_flow(dataset, autoencoder, flow, folder / "flow", seed=0)
+    # the state is tool and block; the block's place is told in images
+    maps = torch.zeros(1, 1, 3, 5)
+    maps[0, 0, 0, 2], maps[0, 0, 1, 3] = 2.0, 2.0
+    maps[0, 0, :, 4] = torch.tensor([-1.0, -1.0, 1.0])
+    sight = Sight(maps, torch.tensor([0.2]))
+    model, flow_metrics = train_flow(
+        dataset, autoencoder, flow, folder / "flow", seed=0, sight=sight
+    )
     return {
         "folder": folder,
         "dataset": dataset,
