@@ -42,21 +42,9 @@ def make_vec(
         UnknownNameError: no such task, backend or effect.
         ConfigError: a value is out of range, or an effect has no meaning in the task.
     """
-    from tasks.env import task_env
+    from tasks.make import make_worlds
 
-    if not stochastic:
-        return task_env(task, num_envs=num_envs, seed=seed, **options)
-    from sim.stochastic import StochasticEnv, parse
-
-    effects, pixels = parse(stochastic)
-    if pixels:
-        options["obs_mode"] = "vision"
-    env: VecEnv = task_env(task, num_envs=num_envs, **options)
-    if effects:
-        env = StochasticEnv(env, effects)
-    if seed is not None:
-        env.reset(seed=seed)
-    return env
+    return make_worlds(task, num_envs, stochastic=stochastic, seed=seed, **options)
 
 
 def make(

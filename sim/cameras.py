@@ -74,7 +74,7 @@ def image_matrix(camera: CameraSpec) -> NDArray[np.float64]:
     to_pixels = np.array([[k[0, 0], 0, -k[0, 2]], [0, -k[1, 1], -k[1, 2]], [0, 0, -1.0]])
     to_unit = np.array([[2 / size[0], 0, -1], [0, 2 / size[1], -1], [0, 0, 1.0]])
     inverse = np.linalg.inv(pose)[:3]
-    return to_unit @ to_pixels @ inverse
+    return np.asarray(to_unit @ to_pixels @ inverse, np.float64)
 
 
 def projection(

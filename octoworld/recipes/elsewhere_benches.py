@@ -17,9 +17,10 @@ from octoworld.bench.intervals import wilson
 from octoworld.core.errors import ConfigError, DependencyError, UnknownNameError
 from octoworld.core.io import read_json
 from octoworld.core.paths import asset
-from octoworld.core.registry import register_bench
-from octoworld.facade import list_backends, load_policy, make_vec
+from octoworld.core.registry import BACKENDS, register_bench
 from octoworld.rl.evaluate import evaluate
+from tasks.make import make_worlds
+from vla.checkpoint import load_policy
 from vla.policy import ActionChunk
 
 FIRST_START = 7_000_000
@@ -89,13 +90,13 @@ class Teacher:
 
 
 def tested(tenant: Tenant, starts: Sequence[int], **world: Any) -> dict[str, NDArray]:
-    """Outcomes of a tenant's greedy episodes in a world of `make_vec`'s options.
+    """Outcomes of a tenant's greedy episodes in a world of `make_worlds`'s options.
 
     Raises:
         ConfigError: the world is not possible.
     """
     options = {**tenant.options, **world}
-    env = make_vec(
+    env = make_worlds(
         tenant.task, min(WORLDS, len(starts)), autoreset_mode=AutoresetMode.DISABLED, **options
     )
     try:
@@ -129,7 +130,7 @@ class _Elsewhere:
     name: str
 
     def worlds(self, tenant: Tenant) -> dict[str, dict[str, Any]]:
-        """World -> options of `make_vec`."""
+        """World -> options of `make_worlds`."""
         raise NotImplementedError
 
     def claims(self, arms: Sequence[str]) -> list[Claim]:
@@ -199,7 +200,7 @@ class TransferBench(_Elsewhere):
         """Every engine, as built and with physics drawn anew for each episode."""
         preset = "flight" if tenant.home == "rotorcraft" else "arm"
         found: dict[str, dict[str, Any]] = {}
-        for backend in list_backends():
+        for backend in BACKENDS.names():
             found[f"{backend}, as built"] = {"backend": backend}
             found[f"{backend}, randomised"] = {
                 "backend": backend, "task_options": {"randomize": preset}
@@ -225,7 +226,7 @@ class TransferBench(_Elsewhere):
 def _possible(tenant: Tenant, options: Mapping[str, Any]) -> bool:
     """Whether the task can have such a world; what cannot be is left out of the table."""
     try:
-        env = make_vec(tenant.task, 1, seed=0, **{**tenant.options, **options})
+        env = make_worlds(tenant.task, 1, seed=0, **{**tenant.options, **options})
     except (ConfigError, DependencyError, UnknownNameError):
         return False
     env.close()

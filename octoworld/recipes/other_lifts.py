@@ -3,6 +3,9 @@
 Prints one line of JSON: environment steps/s, simulated seconds/s.
 """
 
+# pyright: reportMissingImports=false
+# (the packages are the other interpreter's)
+
 import json
 import sys
 import time

@@ -13,9 +13,9 @@ from gymnasium.vector import AutoresetMode
 from octoworld.bench import ArmResult, Claim, report, run
 from octoworld.core.errors import ConfigError, DependencyError, UnknownNameError
 from octoworld.core.io import read_json
-from octoworld.core.registry import register_bench
-from octoworld.facade import list_backends, list_tasks, make_vec
+from octoworld.core.registry import BACKENDS, TASKS, register_bench
 from sim.arrays import as_numpy
+from tasks.env import task_env
 
 WORLDS, STEPS = 16, 40
 """Of an environment, and how many it takes before the next one has its turn."""
@@ -106,10 +106,10 @@ def soak(hours: float, seed: int) -> tuple[dict[str, float], dict[str, Any]]:
 def _environments() -> dict[str, Any]:
     """Every task on every engine that has it, in `state` mode."""
     found = {}
-    for task in list_tasks():
-        for backend in list_backends():
+    for task in TASKS.names():
+        for backend in BACKENDS.names():
             try:
-                found[f"{task} on {backend}"] = make_vec(
+                found[f"{task} on {backend}"] = task_env(
                     task, WORLDS, backend=backend, autoreset_mode=AutoresetMode.DISABLED
                 )
             except (ConfigError, DependencyError, UnknownNameError):

@@ -21,7 +21,7 @@ from octoworld.bench.throughput import throughput
 from octoworld.core.errors import ConfigError
 from octoworld.core.io import read_json
 from octoworld.core.registry import register_bench
-from octoworld.facade import make
+from sim.gym_env import SingleWorldEnv
 from tasks.env import TaskEnv, task_env
 
 from .hand_written import HandWrittenPickUp
@@ -143,13 +143,14 @@ def beside_gymnasium(kind: str, task: str, count: int, seconds: float) -> dict[s
     return {"times": rates["ours"] / rates["theirs"], "rate": rates["theirs"]}
 
 
-def _single(task: str) -> gymnasium.Env:
-    return make(task)
+def _single(task: str, **options: Any) -> SingleWorldEnv:
+    """What `octoworld.make` gives."""
+    return SingleWorldEnv(task_env(task, autoreset_mode=AutoresetMode.DISABLED, **options))
 
 
 def beside_hand_written(seconds: float) -> dict[str, float]:
     """Time of a step of `make("PickUp")` over that of the world written by hand."""
-    ours = make("PickUp", control_mode="joint_delta_pos")
+    ours = _single("PickUp", control_mode="joint_delta_pos")
     theirs = HandWrittenPickUp()
     ours.reset(seed=0)
     kept = ours.vec_env.world.get_state()[0]  # type: ignore[attr-defined]
@@ -327,7 +328,7 @@ class ThroughputBench:
 
 def _beside_other(others: Others, library: str, seconds: float) -> dict[str, float]:
     """Simulated seconds a second of our lift over the other's, right after one another."""
-    env = make("PickUp")
+    env = _single("PickUp")
     ours = side_by_side({"ours": single_stepper(env)}, seconds)["ours"]
     simulated = ours / env.metadata["render_fps"]
     env.close()

@@ -142,7 +142,8 @@ class Latency(Effect):
         late = self.least + np.floor(even * (self.most - self.least + 1)).astype(int)
         flat = actions.reshape(len(actions), -1)
         sent = np.concatenate([flat[:, None], self.memory["sent"]], axis=1)
-        self.memory["sent"], self.memory["steps"] = sent[:, :-1], late.astype(float)
+        self.memory["sent"] = sent[:, :-1].astype(float)
+        self.memory["steps"] = late.astype(float)
         arrived = sent[np.arange(len(flat)), late]
         return arrived.astype(np.float32).reshape(actions.shape)
 

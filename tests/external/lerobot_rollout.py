@@ -4,6 +4,9 @@ The policy is a shipped octoworld controller behind LeRobot's `select_action`, s
 is known: LeRobot must count what octoworld counts.
 """
 
+# pyright: reportMissingImports=false
+# (lerobot is in an environment of its own)
+
 from __future__ import annotations
 
 import argparse

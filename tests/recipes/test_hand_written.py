@@ -1,5 +1,8 @@
 """The hand-written single world, to which N = 1 is held in `bench throughput`, is the same task."""
 
+# pyright: reportAttributeAccessIssue=false
+# (mujoco is a C extension without type stubs)
+
 import mujoco
 import numpy as np
 from gymnasium.vector import AutoresetMode

@@ -40,6 +40,7 @@ def demo(seed: int = 0) -> WorldEnvConfig:
         sft=replace(base.sft, fit=replace(base.sft.fit, steps=600)),
         # the parts are ours, and were measured with more when they were published
         report_starts=32,
+        replay=replace(base.replay, clips=200),
         posttrain=replace(base.posttrain, rl=trainer),
         evaluation=EvaluationConfig(episodes_per_task=25),
     )
