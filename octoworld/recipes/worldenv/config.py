@@ -42,7 +42,7 @@ class DataConfig:
     """Still pictures for grounding; nothing moves in them."""
     demonstrations_per_task: int = 5
     """Expert episodes that the policy imitates."""
-    play_per_task: int = 100
+    play_per_task: int = 300
     """Episodes of aimless handling (`recipes/play.py`) for world model and reflector: without
     them, a policy that seldom grasps shows them too little of what a moved block looks like."""
     exploration_per_task: int = 100
