@@ -11,8 +11,9 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
 from octoworld.core.errors import ConfigError
-from sim.arrays import as_numpy
 from sim.vec_env import VecEnv
+
+from .tensors import as_numpy
 
 IMAGE, STATE = "observation.images.", "observation.state"
 

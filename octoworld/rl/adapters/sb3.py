@@ -17,6 +17,8 @@ from stable_baselines3.common.vec_env import VecEnv as Sb3Base
 from octoworld.core.errors import ConfigError
 from sim.vec_env import VecEnv
 
+from .tensors import as_numpy
+
 Indices = int | Iterable[int] | None
 Obs = Any
 """An array (N, ...) or a dict of them."""
@@ -78,7 +80,7 @@ class Sb3VecEnv(Sb3Base):
         """Take the step: observations, rewards (N,), dones (N,), infos."""
         obs, rewards, terminated, truncated, named = self.env.step(self._pending)
         rewards, terminated, truncated = (
-            _array(rewards).astype(np.float32), _array(terminated), _array(truncated),
+            as_numpy(rewards).astype(np.float32), as_numpy(terminated), as_numpy(truncated),
         )  # fmt: skip
         self._returns += rewards
         self._lengths += 1
@@ -95,7 +97,7 @@ class Sb3VecEnv(Sb3Base):
         """Write the dicts of the worlds that ended, and start their episode statistics anew."""
         last = self._seen(named["final_obs"])
         worlds = self._world_of(ended)
-        quantities = {k: _array(v)[worlds] for k, v in named["final_info"].items()}
+        quantities = {k: as_numpy(v)[worlds] for k, v in named["final_info"].items()}
         scalars = {k: v.tolist() for k, v in quantities.items() if v.ndim == 1}
         seconds = round(time.monotonic() - self._began, 6)
         for row, world in enumerate(ended):
@@ -200,13 +202,8 @@ def _actions(env: VecEnv) -> spaces.Box:
 
 def _numpy(obs: Any) -> Obs:
     if isinstance(obs, Mapping):
-        return {key_of(k): _array(v) for k, v in obs.items()}
-    return _array(obs)
-
-
-def _array(value: Any) -> NDArray:
-    """Numpy, sharing memory with a torch tensor on the CPU."""
-    return value.detach().cpu().numpy() if hasattr(value, "detach") else np.asarray(value)
+        return {key_of(k): as_numpy(v) for k, v in obs.items()}
+    return as_numpy(obs)
 
 
 def _row(obs: Obs, world: int) -> Obs:

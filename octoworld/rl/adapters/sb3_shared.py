@@ -12,8 +12,9 @@ from stable_baselines3.common.vec_env import VecEnv as Sb3Base
 from octoworld.core.errors import ConfigError
 from sim.vec_env import VecEnv
 
-from .sb3 import Sb3VecEnv, _array
+from .sb3 import Sb3VecEnv
 from .team import agents_of
+from .tensors import as_numpy
 
 
 class SharedPolicyVecEnv(Sb3VecEnv):
@@ -64,8 +65,8 @@ class SharedPolicyVecEnv(Sb3VecEnv):
         obs, _, terminated, truncated, named = self.env.step(actions)
         each = self.team.num_agents
         rewards = self.team.rewards().reshape(-1).astype(np.float32)
-        truncated = np.repeat(_array(truncated), each)
-        dones = np.repeat(_array(terminated), each) | truncated
+        truncated = np.repeat(as_numpy(truncated), each)
+        dones = np.repeat(as_numpy(terminated), each) | truncated
         self._returns += rewards
         self._lengths += 1
         infos: list[dict[str, Any]] = [{}] * self.num_envs
@@ -74,7 +75,7 @@ class SharedPolicyVecEnv(Sb3VecEnv):
         return self._seen(obs), rewards, dones, infos
 
     def _seen(self, obs: Any) -> NDArray:
-        return self.team.split(_array(obs)).reshape(self.num_envs, -1)
+        return self.team.split(as_numpy(obs)).reshape(self.num_envs, -1)
 
     def _world_of(self, rows: NDArray) -> NDArray:
         return rows // self.team.num_agents

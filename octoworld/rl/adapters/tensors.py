@@ -1,4 +1,4 @@
-"""Environment arrays as torch tensors on a trainer's device."""
+"""Environment arrays as torch tensors on a trainer's device, or in numpy."""
 
 from __future__ import annotations
 
@@ -7,15 +7,19 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 STATE = "observation.state"
 
 
+def as_numpy(value: Any) -> NDArray:
+    """Numpy, sharing memory with a torch tensor on the CPU."""
+    return value.detach().cpu().numpy() if hasattr(value, "detach") else np.asarray(value)
+
+
 def to_tensor(value: Any, device: str) -> torch.Tensor:
     """A copy (the environment may write into its arrays again); float64 becomes float32."""
-    if hasattr(value, "detach"):
-        value = value.detach().cpu().numpy()
-    value = np.asarray(value)
+    value = as_numpy(value)
     return torch.tensor(value.astype(np.float32) if value.dtype == np.float64 else value).to(device)
 
 
