@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 
 SOURCES := octoworld sim robots tasks worldmodels vla tests
 # two processes with one thread each: the tests' arrays are too small to share among threads
-TEST_ARGS ?= -n 2 --dist loadfile
+# files in their order, since xdist would put those of few but long tests last, one process idle
+TEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help setup setup-test demo test check format clean
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import shutil
@@ -28,8 +29,28 @@ def atomic_file(path: Path | str) -> Iterator[Path]:
         with open(temporary, "rb") as file:
             os.fsync(file.fileno())
         os.replace(temporary, path)
+        _sweep(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _sweep(path: Path) -> None:
+    """Remove what processes that were killed while they wrote `path` have left beside it."""
+    begin, end = f".{path.stem}.", f".tmp{path.suffix}"
+    for stale in path.parent.glob(f"{glob.escape(begin)}*{glob.escape(end)}"):
+        owner = stale.name[len(begin) : -len(end)]
+        if owner.isdecimal() and not _runs(int(owner)):
+            stale.unlink(missing_ok=True)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # another user's
+        return True
+    return True
 
 
 @contextmanager

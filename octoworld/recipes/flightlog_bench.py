@@ -70,6 +70,10 @@ def read(path: Path) -> FlightLog:
     return log
 
 
+ENGINES = ("mujoco", "pybullet", "rotorcraft")
+"""Backends that fly."""
+
+
 @register_bench("flightlogs")
 class FlightLogBench:
     """Largest errors of each backend on each log; `--store` keeps them."""
@@ -87,7 +91,7 @@ class FlightLogBench:
         rows = []
         # all are read first: a bad one is named before the others have flown for a minute
         for path, log in [(Path(path), read(Path(path))) for path in files]:
-            for backend in BACKENDS.names():
+            for backend in ENGINES:
                 row: dict[str, Any] = {
                     "log": path.name, "backend": backend, "physics": log.physics,
                     "model": log.model, "drones": log.num_drones, "steps": len(log),

@@ -1,5 +1,9 @@
 """Files are whole or absent; damage is named."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -91,3 +95,16 @@ def test_cut_tensors_are_named(tmp_path):
         load_tensors(path)
     with pytest.raises(CheckpointError, match="does not exist"):
         load_tensors(tmp_path / "none.safetensors")
+
+
+def test_what_a_killed_writer_left_is_swept_away(tmp_path):
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    stale = tmp_path / f".facts.{gone.pid}.tmp.json"
+    running = tmp_path / f".facts.{os.getppid()}.tmp.json"
+    other = tmp_path / f".others.{gone.pid}.tmp.json"
+    for file in (stale, running, other):
+        file.write_text("half")
+    write_json(tmp_path / "facts.json", {"a": 1})
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"facts.json", running.name, other.name}

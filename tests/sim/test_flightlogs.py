@@ -71,7 +71,7 @@ def test_wrong_options_are_named(tmp_path):
         (["flightlogs", "--report", "a.npz"], "no files"),
         (["drones", "a.npz"], "takes no files"),
         (["drones", "--store"], "no --store"),
-        (["throughput", "--beside", "python"], "measures nothing beside"),
+        (["cameras", "--beside", "python"], "measures nothing beside"),
     ):
         with pytest.raises(ConfigError, match=message):
             bench.main([*argv, "--folder", str(tmp_path)])
