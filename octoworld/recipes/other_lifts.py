@@ -3,7 +3,7 @@
 Prints one line of JSON: environment steps/s, simulated seconds/s.
 """
 
-# pyright: reportMissingImports=false
+# pyright: reportMissingImports=false, reportAttributeAccessIssue=false
 # (the packages are the other interpreter's)
 
 import json

@@ -64,8 +64,8 @@ class LeRobotVecEnv(VectorEnv):
             # LeRobot reads all rows: those of worlds whose episode goes on must not count
             final["is_success"] = success_of(final) & as_numpy(infos["_final_info"])
             told |= {"final_info": final, "final_obs": _named(infos["final_obs"])}
-        rest = (as_numpy(x) for x in (rewards, terminated, truncated))
-        return _named(obs), *rest, told
+        rewards, terminated, truncated = map(as_numpy, (rewards, terminated, truncated))
+        return _named(obs), rewards, terminated, truncated, told
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
         """Attribute `name` of every world, or what it returns when called."""
