@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from octoworld.core.errors import DatasetError
+
 from .dataset import EpisodeDataset
 from .flow import FlowWorldModel
 from .replay import start_rows
@@ -152,7 +154,11 @@ def rollout_report(
             report.best_object_recall.append(best_recall[0])
             report.best_moved_object_recall.append(best_recall[1])
         if objects and model.object_dim:
-            assert dataset.objects is not None and imagined.objects is not None
+            assert imagined.objects is not None
+            if dataset.objects is None:
+                raise DatasetError(
+                    "errors of objects are asked for, but the dataset has no objects"
+                )
             beheld = [
                 model.find_objects(*(x.to(model.device) for x in given)).cpu()
                 for given in (

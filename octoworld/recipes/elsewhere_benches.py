@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,7 +67,7 @@ TENANTS = (
     Tenant("Hover", "hover-ppo"),
     Tenant("Hover"),
     Tenant("TrackVelocity", "trackvelocity-ppo"),
-    Tenant("Reach", "reach-ppo", "mujoco"),
+    Tenant("Reach", "", "mujoco"),
     Tenant("PickUp", "", "mujoco"),
     Tenant("PushToZone", "", "mujoco"),
 )
@@ -124,18 +125,18 @@ def _table(folder: Path, heading: str) -> str:
     return "\n".join(lines)
 
 
-class _Elsewhere:
+class _Elsewhere(ABC):
     """What the two benches share: arms `TENANT: WORLD`, the same starts for all."""
 
     name: str
 
+    @abstractmethod
     def worlds(self, tenant: Tenant) -> dict[str, dict[str, Any]]:
         """World -> options of `make_worlds`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def claims(self, arms: Sequence[str]) -> list[Claim]:
         """What is said of the arms."""
-        raise NotImplementedError
 
     def run(self, quick: bool, folder: Path) -> None:
         """Every tenant in every world that is possible for it."""

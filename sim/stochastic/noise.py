@@ -27,8 +27,8 @@ def _not_negative(effect: Any, *names: str) -> None:
 
 
 @dataclass
-class ActionNoise(Effect):
-    """Commands in [-1, 1] with noise: deviation `std` a step, and `bias` an episode."""
+class _Noise(Effect):
+    """Deviation `std` a step, and `bias` an episode."""
 
     kind = "noise"
     std: float = 0.05
@@ -36,6 +36,11 @@ class ActionNoise(Effect):
 
     def __post_init__(self) -> None:
         _not_negative(self, "std", "bias")
+
+
+@dataclass
+class ActionNoise(_Noise):
+    """Commands in [-1, 1] with noise: deviation `std` a step, and `bias` an episode."""
 
     def act(self, actions: NDArray[np.float32], moment: Moment) -> NDArray[np.float32]:
         """See Effect."""
@@ -47,7 +52,7 @@ class ActionNoise(Effect):
 
 
 @dataclass
-class ObservationNoise(ActionNoise):
+class ObservationNoise(_Noise):
     """Numbers of proprioception (of the whole state, in `state` mode) with noise, in their units.
 
     `share` in [0, 1] of a number's own size comes on top of `std`.
@@ -57,11 +62,8 @@ class ObservationNoise(ActionNoise):
     share: float = 0.0
 
     def __post_init__(self) -> None:
-        _not_negative(self, "std", "bias", "share")
-
-    def act(self, actions: NDArray[np.float32], moment: Moment) -> NDArray[np.float32]:
-        """See Effect."""
-        return actions
+        super().__post_init__()
+        _not_negative(self, "share")
 
     def observe(self, obs: Any, moment: Moment) -> Any:
         """See Effect."""

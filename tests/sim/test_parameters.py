@@ -143,7 +143,7 @@ def test_a_ramp_widens_the_spreads_with_the_episodes():
         env.reset(seed=seed)
         spans.append(np.abs(env.task.randomizer.sampled()["gravity"] - 1).max())
     assert spans[0] == 0 < spans[1] <= 0.25
-    assert spans[2] > 0.25 or env.task.randomizer.level == 1
+    assert env.task.randomizer.level == 1
     env.close()
     with pytest.raises(ConfigError, match="ramp"):
         octoworld.make_vec("PickUp", 1, task_options={"randomize": "arm", "randomize_ramp": -1})

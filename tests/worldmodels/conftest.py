@@ -124,6 +124,7 @@ def trained(episodes, tmp_path_factory):
         "held_out": held_out,
         "autoencoder": autoencoder,
         "model": model,
+        "sight": sight,
         "metrics": ae_metrics | flow_metrics,
     }
 

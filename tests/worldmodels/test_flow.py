@@ -104,7 +104,7 @@ def test_a_model_is_trained_further_on_its_own_autoencoder_only(trained, tmp_pat
     before = dict(trained["model"].named_parameters())
     longer, _ = train_flow(
         trained["dataset"], trained["autoencoder"], config, tmp_path / "further", seed=0,
-        initial=copy.deepcopy(trained["model"]),
+        initial=copy.deepcopy(trained["model"]), sight=trained["sight"],
     )  # fmt: skip
     assert longer.settings == trained["model"].settings
     change = [(p - before[n]).detach().abs().max() for n, p in longer.named_parameters()]
@@ -113,6 +113,11 @@ def test_a_model_is_trained_further_on_its_own_autoencoder_only(trained, tmp_pat
     with pytest.raises(ConfigError, match="another autoencoder"):
         train_flow(
             trained["dataset"], other, config, tmp_path / "other", seed=0,
+            initial=copy.deepcopy(trained["model"]), sight=trained["sight"],
+        )  # fmt: skip
+    with pytest.raises(ConfigError, match="carries 1 points"):
+        train_flow(
+            trained["dataset"], trained["autoencoder"], config, tmp_path / "blind", seed=0,
             initial=copy.deepcopy(trained["model"]),
         )  # fmt: skip
 

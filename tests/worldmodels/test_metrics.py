@@ -39,7 +39,6 @@ def test_the_block_is_followed_in_numbers_and_in_pictures(trained):
     assert report.best_object_error["block"][-1] < 0.3 * spread
     assert report.object_error["block"][-1] < 0.4 * spread
     assert report.drawn_object_error["block"][-1] < 0.6 * spread
-    print(report.best_object_error, report.object_error, report.drawn_object_error, spread)
 
 
 def test_a_world_where_nothing_moves_recalls_no_moved_object(trained):

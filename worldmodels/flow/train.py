@@ -103,7 +103,7 @@ def train_flow(
     if initial is None:
         measure(model, dataset)
     else:
-        _check_initial(initial, autoencoder, known)
+        _check_initial(initial, autoencoder, known, sight)
         model = initial
     model.to(device)  # type: ignore[arg-type]
     sampler = ClipSampler(dataset, model, config.contact_share)
@@ -188,7 +188,15 @@ def _learn_eyes(
     return fit(model.eyes, loss_fn, config.eyes, Path(folder) / "eyes", seed=seed, label="eyes")
 
 
-def _check_initial(model: FlowWorldModel, autoencoder: FrameAutoencoder, known: int) -> None:
+def _check_initial(
+    model: FlowWorldModel, autoencoder: FrameAutoencoder, known: int, sight: Sight | None
+) -> None:
+    points = 0 if sight is None else sight.num_points
+    if model.config["num_points"] != points:
+        raise ConfigError(
+            f"the world model to be trained further carries {model.config['num_points']} points, "
+            f"`sight` tells of {points}; give the same, or train from nothing"
+        )
     if model.object_dim != known:
         raise ConfigError(
             f"the world model to be trained further knows {model.object_dim} numbers of objects, "

@@ -25,7 +25,7 @@ from .config import DataConfig, EvaluationConfig, WorldEnvConfig
 
 
 def small(seed: int = 0) -> WorldEnvConfig:
-    """The real one: all from nothing, about three hours on two cores."""
+    """The real one: all from nothing, hours on two cores."""
     return WorldEnvConfig(seed=seed)
 
 
