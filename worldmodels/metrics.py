@@ -156,9 +156,7 @@ def rollout_report(
         if objects and model.object_dim:
             assert imagined.objects is not None
             if dataset.objects is None:
-                raise DatasetError(
-                    "errors of objects are asked for, but the dataset has no objects"
-                )
+                raise DatasetError("errors of objects are asked for; the dataset has none")
             beheld = [
                 model.find_objects(*(x.to(model.device) for x in given)).cpu()
                 for given in (
