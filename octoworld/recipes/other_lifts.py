@@ -14,6 +14,12 @@ import time
 def mani_skill():
     """PickCube-v1 on the CPU, state observations: a stepper and its control rate [Hz]."""
     import gymnasium
+    import sapien
+
+    try:
+        sapien.render.RenderMaterial()
+    except RuntimeError:  # no Vulkan device: physics alone runs once nothing asks for looks
+        _without_looks(sapien)
     import mani_skill.envs  # noqa: F401  (registers the tasks)
 
     env = gymnasium.make(
@@ -28,6 +34,21 @@ def mani_skill():
             env.reset()
 
     return step, env.unwrapped.control_freq
+
+
+def _without_looks(sapien):
+    """Shapes without visuals: ManiSkill 3.0.1 wants materials even with `render_backend="none"`."""
+    from sapien.wrapper.actor_builder import ActorBuilder
+
+    class Material:
+        base_color = (1.0, 1.0, 1.0, 1.0)
+
+        def __init__(self, *values, **named):
+            pass
+
+    for name in [n for n in dir(ActorBuilder) if n.startswith("add_") and n.endswith("_visual")]:
+        setattr(ActorBuilder, name, lambda self, *values, **named: self)
+    sapien.render.RenderMaterial = Material
 
 
 def robosuite():

@@ -33,9 +33,10 @@ BIG = 256
 CAMERA = "front"
 OTHERS = {"ManiSkill PickCube": "mani_skill", "robosuite Lift": "robosuite"}
 SCRIPT = Path(__file__).with_name("other_lifts.py")
+# robosuite 1.5.2 fails in MuJoCo 4
 INSTALL = """\
 python3.11 -m venv lifts
-lifts/bin/pip install mani_skill robosuite"""
+lifts/bin/pip install mani_skill robosuite 'mujoco<3.4'"""
 
 Stepper = Callable[[], int]
 """Makes some environment steps and returns how many."""
