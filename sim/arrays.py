@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 def as_numpy(value: Any) -> Any:
     """A torch tensor as numpy (sharing memory on the CPU); anything else as an array."""
+    if type(value) is np.ndarray:
+        return value
     if hasattr(value, "detach"):
         value = value.detach().cpu().numpy()
     return np.asarray(value)

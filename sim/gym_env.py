@@ -83,4 +83,4 @@ def _first(value: Any) -> Any:
 
 
 def _infos(infos: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: v[0] for k, v in infos.items() if not k.startswith("_")}
+    return {k: v[0] for k, v in infos.items() if k[0] != "_"}

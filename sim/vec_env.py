@@ -232,13 +232,13 @@ class VecEnv(VectorEnv):
             raise ConfigError("step before reset: call reset(seed=...) first")
         live = self.live
         everyone = bool(live.all())
-        if not live.any():
+        if not everyone and not live.any():
             return self._held()
         evaluation, rewards, terminated = self._step(actions)
         evaluation = {k: as_numpy(v) for k, v in evaluation.items()}
         if self.is_physics:
-            self.true_steps += int(live.sum())
-            self.true_episodes += int((live & (self.progress_buf == 0)).sum())
+            self.true_steps += int(np.count_nonzero(live))
+            self.true_episodes += int(np.count_nonzero(live & (self.progress_buf == 0)))
         self.progress_buf += live
         rewards = as_numpy(rewards).astype(np.float32)
         terminated = as_numpy(terminated).astype(bool)
@@ -399,7 +399,8 @@ class VecEnv(VectorEnv):
         if not finite.all():
             world = int(np.flatnonzero(~finite.reshape(self.num_envs, -1).all(axis=1))[0])
             raise ActionError(f"action of world {world} is not finite: {actions[world].tolist()}")
-        return np.clip(actions, *self._action_bounds)
+        low, high = self._action_bounds
+        return np.minimum(np.maximum(actions, low), high)
 
     def _held(self) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         self.rew_buf = np.zeros(self.num_envs, np.float32)

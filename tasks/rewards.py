@@ -34,7 +34,7 @@ def tolerance(
     if low > high or margin < 0:
         raise ConfigError(f"tolerance: bounds {bounds} must be ordered and margin {margin} >= 0")
     x = np.asarray(x, np.float64)
-    outside = np.maximum(low - x, x - high).clip(min=0.0)
+    outside = np.maximum(np.maximum(low - x, x - high), 0.0)
     if margin == 0:
         return (outside == 0).astype(np.float64)
     distance = outside / margin

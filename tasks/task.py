@@ -148,9 +148,10 @@ class Task(ABC):
 
 def weighted(terms: dict[str, tuple[float, Any]]) -> tuple[NDArray, dict[str, NDArray]]:
     """Total and terms from {name: (weight, value in [0, 1])}; the weights must sum to 1."""
-    total_weight = sum(weight for weight, _ in terms.values())
+    total, total_weight, values = 0.0, 0.0, {}
+    for name, (weight, value) in terms.items():
+        values[name] = np.asarray(value, np.float64)
+        total, total_weight = total + weight * values[name], total_weight + weight
     if abs(total_weight - 1) > 1e-9:
         raise ConfigError(f"reward weights sum to {total_weight}, expected 1")
-    values = {name: np.asarray(value, np.float64) for name, (_, value) in terms.items()}
-    total = sum(weight * values[name] for name, (weight, _) in terms.items())
-    return np.clip(total, 0.0, 1.0), values
+    return np.minimum(np.maximum(total, 0.0), 1.0), values

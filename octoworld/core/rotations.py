@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from array_api_compat import array_namespace
+from octoworld.core.arrays import array_namespace
 
 SMALL_ANGLE_SQUARED = 1e-10
 """Below it, series replace quotients (the threshold of mink's Lie groups) [rad^2]."""

@@ -22,6 +22,8 @@ CONTROLLERS = (
     "robots.control.flight.compiled",
     "robots.control.flight.compiled_dslpid",
     "robots.control.ik_compiled",
+    "sim.backends.mujoco_compiled",
+    "tasks.manipulation.judging",
 )
 """Modules that compile when they are imported."""
 

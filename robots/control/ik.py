@@ -7,8 +7,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from array_api_compat import array_namespace, is_numpy_namespace
+from array_api_compat import is_numpy_namespace
 
+from octoworld.core.arrays import array_namespace
 from octoworld.core.rotations import matrix_from_quat, se3_log_and_jacobian
 from robots.kinematics import Kinematics
 from robots.spec import RobotSpec

@@ -26,6 +26,7 @@ from ..scene import Scene
 from ..segments import segment_names
 from ..world import Mask, Snapshot
 from .mjcf import scene_xml, with_contact_sensors
+from .mujoco_compiled import velocity_at
 from .mujoco_flight import MujocoFlight
 from .mujoco_parameters import MujocoParameters
 from .names import Names
@@ -84,6 +85,8 @@ class MujocoWorld:
         self._offscreen: Offscreen | None = None
         self._contact_pairs: list[tuple[str, str]] = []
         self._names = Names(self.model)
+        self._owner, self._root = self.model.site_bodyid.tolist(), self.model.body_rootid.tolist()
+        self._turned = (self.model.site_quat[:, 0] != 1).tolist()
         self._shares = MujocoParameters(scene, self.model, num_worlds)
         self._bind(self._make_batch(self.model))
         self.reset()
@@ -107,7 +110,8 @@ class MujocoWorld:
         # contacts are known after the full forward pass only
         self._stage = _VELOCITY_STAGE if self._sensors is None else _FULL_STAGE
         self._shares.bind(batch)
-        self._warned = batch.warning[:, DIVERGENCE, 1].sum(axis=1)
+        self._warnings = batch.warning[:, :, 1]
+        self._warned = self._warnings.copy()
 
     # -- time ------------------------------------------------------------------------------------
 
@@ -151,11 +155,13 @@ class MujocoWorld:
             kept = self._warmstart.copy()
             self.batch.forward(ids, stage=self._stage)
             self._warmstart[...] = kept
-        warned = self.batch.warning[:, DIVERGENCE, 1].sum(axis=1)
-        bad = warned != self._warned
+        changed = self._warnings != self._warned
+        if not changed.any():
+            return
+        self._warned = self._warnings.copy()
+        bad = changed[:, DIVERGENCE].any(axis=1)
         if bad.any():
             # MuJoCo has reset such a world to its model's zero, not to the robots' home
-            self._warned = warned
             self.reset(bad)
             self.diverged |= bad
 
@@ -166,19 +172,19 @@ class MujocoWorld:
         is_site, index = self._names.frame(body)
         if not is_site:
             return np.concatenate([self._xpos[:, index], self._xquat[:, index]], axis=1)
-        parent = self._xquat[:, self.model.site_bodyid[index]]
-        quat = quat_multiply(parent, self.model.site_quat[index])
+        quat = self._xquat[:, self._owner[index]]
+        if self._turned[index]:
+            quat = quat_multiply(quat, self.model.site_quat[index])
         return np.concatenate([self._site_xpos[:, index], quat], axis=1)
 
     def velocity(self, body: str) -> NDArray:
         """World linear and angular velocity at a body's or site's origin, (N, 6) [m/s, rad/s]."""
         is_site, index = self._names.frame(body)
-        owner = int(self.model.site_bodyid[index]) if is_site else index
-        point = self._site_xpos[:, index] if is_site else self._xpos[:, index]
-        # cvel is (angular, linear) at the centre of mass of the body's kinematic tree
-        angular, linear = self._cvel[:, owner, :3], self._cvel[:, owner, 3:]
-        arm = point - self._com[:, self.model.body_rootid[owner]]
-        return np.concatenate([linear + np.cross(angular, arm), angular], axis=1)
+        owner = self._owner[index] if is_site else index
+        points = self._site_xpos if is_site else self._xpos
+        out = np.empty((self.num_worlds, 6))
+        velocity_at(self._cvel, points, self._com, owner, index, self._root[owner], out)
+        return out
 
     def joint_position(self, *joints: str) -> NDArray:
         """(N, len(joints)) [rad] or [m]."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from array_api_compat import array_namespace
-
+from octoworld.core.arrays import array_namespace
 from octoworld.core.rotations import matrix_from_quat, quat_multiply
 
 

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from array_api_compat import array_namespace
+from octoworld.core.arrays import array_namespace
 
 from .algebra import cross, rotate, unrotate
 from .constants import PROJECTIONS, RIM
@@ -51,7 +51,7 @@ def surface(kind: int, size: Any, point: Any) -> tuple[Any, Any]:
         side, top = radius - a, xp.abs(z) - b
         sz = xp.where(z >= 0, one, -one)
         inside, by_side = (side <= 0) & (top <= 0), side > top
-        e, f = xp.clip(side, 0.0), xp.clip(top, 0.0)
+        e, f = xp.clip(side, 0.0, None), xp.clip(top, 0.0, None)
         d = xp.sqrt(e * e + f * f)
         at = xp.where(d > 0, d, 1.0)
         normal = xp.stack(
@@ -71,7 +71,7 @@ def surface(kind: int, size: Any, point: Any) -> tuple[Any, Any]:
     on_x = (ex >= ey) & (ex >= ez)
     on_y = ~on_x & (ey >= ez)
     face = xp.stack([on_x, on_y, ~on_x & ~on_y], axis=-1)
-    out = xp.clip(excess, 0.0)
+    out = xp.clip(excess, 0.0, None)
     d = xp.sqrt(xp.sum(out * out, axis=-1))
     at = xp.where(d > 0, d, 1.0)[..., None]
     normal = sign * xp.where(inside[..., None], xp.where(face, 1.0, 0.0), out / at)
@@ -119,7 +119,7 @@ def spring(
     """Contact force (..., 3) [N] on what is `depth` (...,) deep and moves with `velocity`."""
     xp = array_namespace(depth)
     vn = xp.sum(velocity * normal, axis=-1)
-    push = xp.clip((depth / (tau * tau) - 2 * vn / tau) / softness, 0.0)
+    push = xp.clip((depth / (tau * tau) - 2 * vn / tau) / softness, 0.0, None)
     push = xp.where(depth > 0, push, 0.0)
     slip = velocity - vn[..., None] * normal
     speed = xp.linalg.vector_norm(slip, axis=-1)
@@ -164,7 +164,7 @@ def contact_wrench(
         depth = xp.concat(
             [
                 xp.where(active, skin[..., None] - d, 0.0),
-                xp.where(count == 0, xp.clip(skin - gap, 0.0), 0.0)[..., None],
+                xp.where(count == 0, xp.clip(skin - gap, 0.0, None), 0.0)[..., None],
             ],
             axis=2,
         )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from array_api_compat import array_namespace
+from octoworld.core.arrays import array_namespace
 
 from .constants import RPM_TO_RAD
 

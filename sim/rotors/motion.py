@@ -10,8 +10,8 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace
 
+from octoworld.core.arrays import array_namespace
 from octoworld.core.rotations import matrix_from_quat, quat_from_rotvec, quat_multiply
 
 from .algebra import cross, rotate, times, unrotate

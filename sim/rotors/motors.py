@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from array_api_compat import array_namespace
+from octoworld.core.arrays import array_namespace
 
 from .config import BatteryConfig
 from .constants import RPM_TO_RAD
@@ -51,7 +51,7 @@ def battery_voltage(used: Any, power: Any, battery: BatteryConfig) -> Any:
     spread = battery.full_voltage - battery.empty_voltage
     source = battery.full_voltage - spread * xp.clip(used, 0.0, 1.0)
     rest = source**2 - 4 * battery.resistance * power / battery.efficiency
-    return 0.5 * (source + xp.sqrt(xp.clip(rest, 0.0)))
+    return 0.5 * (source + xp.sqrt(xp.clip(rest, 0.0, None)))
 
 
 def battery_step(used: Any, power: Any, battery: BatteryConfig, dt: float) -> tuple[Any, Any]:

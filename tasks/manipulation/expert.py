@@ -69,7 +69,7 @@ class TabletopExpert(ABC):
     def reach_and_grasp(self, m: Measurement) -> tuple[NDArray, NDArray, NDArray]:
         """Shift, gripper command and `held` (N,) of going to the block and closing on it."""
         g = self.grasp
-        held = self.task.is_grasped(m) & (m.command < 0)
+        held = m.grasped & (m.command < 0)
         across = (m.block - m.tool)[:, :2]
         error = np.linalg.norm(across, axis=1)
         bottom = np.maximum(m.block[:, 2] - g.grasp_below, 0.014)

@@ -37,12 +37,12 @@ class PickUp(TabletopTask):
     def reward(self, evaluation: Evaluation) -> tuple[NDArray, dict[str, NDArray]]:
         """Reach, grasp, lift, done: a quarter each."""
         e = evaluation
-        lift = np.clip(e["clearance"] / self.judge.lift_height, 0.0, 1.0) * e["grasped"]
+        lift = np.minimum(np.maximum(e["clearance"] / self.judge.lift_height, 0.0), 1.0)
         return weighted(
             {
                 "reach": (0.25, tolerance(e["tool_to_block"], (0.0, 0.01), 0.2)),
                 "grasp": (0.25, e["grasped"]),
-                "lift": (0.25, lift),
+                "lift": (0.25, lift * e["grasped"]),
                 "success": (0.25, e["success"]),
             }
         )

@@ -20,6 +20,7 @@ from sim.world import Mask, World
 
 from ..language import COLOR_NAMES, COLORS
 from ..task import Evaluation, Task
+from . import judging
 from .layout import LayoutConfig, draw_layout
 from .scene import SIZES, tabletop_scene
 
@@ -69,8 +70,8 @@ class Measurement:
     handle: NDArray
     opening: NDArray
     """Of the drawer [m]."""
-    touch_left: NDArray
-    touch_right: NDArray
+    grasped: NDArray
+    """Both fingers touch the block, which is between them."""
 
 
 class TabletopTask(Task):
@@ -193,10 +194,14 @@ class TabletopTask(Task):
     def _measured(self, world: World) -> Measurement:
         block = world.pose("block")
         fingers = world.joint_position("finger_joint1", "finger_joint2")
+        gap = fingers[:, 0] + fingers[:, 1]
+        left = world.contacts("left_finger", "block")
+        right = world.contacts("right_finger", "block")
+        low, high = self.judge.grasp_gap
         return Measurement(
             tool=world.pose("tool")[:, :3],
             tool_velocity=world.velocity("tool")[:, :3],
-            gap=fingers[:, 0] + fingers[:, 1],
+            gap=gap,
             command=self.memory["gripper"],
             block=block[:, :3],
             block_quat=block[:, 3:],
@@ -205,61 +210,38 @@ class TabletopTask(Task):
             bin=world.pose("bin")[:, :3],
             handle=world.pose("handle")[:, :3],
             opening=world.joint_position("drawer_slide")[:, 0],
-            touch_left=world.contacts("left_finger", "block"),
-            touch_right=world.contacts("right_finger", "block"),
+            grasped=left & right & (gap > low) & (gap < high),
         )
-
-    def is_grasped(self, m: Measurement) -> NDArray[np.bool_]:
-        """Both fingers touch the block, which is between them."""
-        low, high = self.judge.grasp_gap
-        return m.touch_left & m.touch_right & (m.gap > low) & (m.gap < high)
 
     def observe(self, world: World) -> dict[str, NDArray]:
         """Proprioception (N, 8), see `PROPRIOCEPTION`; places and what is meant, from the tool."""
         m = self.measure(world)
-        felt = [m.tool, m.tool_velocity, m.gap[:, None], m.command[:, None]]
-        w, x, y, z = m.block_quat.T
-        # A cube looks the same after a quarter turn: its yaw is told modulo 90 deg.
-        yaw = 4 * np.arctan2(2 * (w * z + x * y), 1 - 2 * (y * y + z * z))
-        hidden = [
-            m.block - m.tool, np.stack([np.cos(yaw), np.sin(yaw)], axis=1), m.block_velocity,
-            m.zone - m.block, m.bin - m.block, m.handle - m.tool, m.opening[:, None],
-            self.is_grasped(m)[:, None], *(place - m.tool for place in self.aim(m)),
-        ]  # fmt: skip
-        return {
-            "observation.state": np.concatenate(felt, axis=1, dtype=np.float32),
-            "privileged": np.concatenate(hidden, axis=1, dtype=np.float32),
-        }
+        felt = np.empty((self.num_worlds, judging.FELT), np.float32)
+        hidden = np.empty((self.num_worlds, judging.HIDDEN), np.float32)
+        judging.observe(
+            m.tool, m.tool_velocity, m.block, m.block_quat, m.block_velocity, m.zone, m.bin,
+            m.handle, *self.aim(m), m.gap, m.command, m.opening, m.grasped, felt, hidden,
+        )  # fmt: skip
+        return {"observation.state": felt, "privileged": hidden}
 
     def evaluate(self, world: World) -> Evaluation:
         """What happened, whichever task it is: the same names in all four."""
-        m, j = self.measure(world), self.judge
-        grasped = self.is_grasped(m)
-        speed = np.linalg.norm(m.block_velocity, axis=1)
-        clearance = m.block[:, 2] - SIZES.block_half
-        to_bin = np.abs(m.block - m.bin)
-        to_zone = np.linalg.norm((m.block - m.zone)[:, :2], axis=1)
-        to_block = np.linalg.norm(m.block - m.tool, axis=1)
-        half = SIZES.bin_half - j.bin_margin
-        resting = speed < j.rest_speed
-        on_table = np.abs(clearance) < 0.01
-        released = ~grasped & (m.gap > j.open_gap)
-        inside = (to_bin[:, 0] < half) & (to_bin[:, 1] < half) & (clearance < SIZES.bin_height)
-        evaluation = {
-            "tool_to_block": to_block,
-            "tool_to_handle": np.linalg.norm(m.handle - m.tool, axis=1),
-            "block_to_zone": to_zone,
-            "block_to_bin": np.linalg.norm((m.block - m.bin)[:, :2], axis=1),
-            "clearance": clearance,
-            "opening": m.opening,
-            "reached": to_block < j.reach_distance,
-            "grasped": grasped,
-            "lifted": clearance >= j.lift_height,
-            "resting": resting,
-            "released": released,
-            "in_zone": (to_zone < j.zone_distance) & on_table & ~grasped,
-            "in_bin": inside,
-            "drawer_open": m.opening >= j.drawer_open,
-        }
+        m = self.measure(world)
+        quantities = np.empty((len(judging.QUANTITIES), self.num_worlds))
+        truths = np.empty((len(judging.TRUTHS), self.num_worlds), bool)
+        judging.judge(
+            m.tool, m.block, m.block_velocity, m.zone, m.bin, m.handle, m.gap, m.opening,
+            m.grasped, self._limits, quantities, truths,
+        )  # fmt: skip
+        evaluation: Evaluation = dict(zip(judging.QUANTITIES, quantities, strict=True))
+        evaluation.update(zip(judging.TRUTHS, truths, strict=True))
         evaluation["success"] = self.succeeded(evaluation)
         return evaluation
+
+    @cached_property
+    def _limits(self) -> NDArray:
+        j = self.judge
+        return np.array([
+            SIZES.block_half, SIZES.bin_half - j.bin_margin, SIZES.bin_height, j.reach_distance,
+            j.lift_height, j.rest_speed, j.open_gap, j.zone_distance, j.drawer_open,
+        ])  # fmt: skip

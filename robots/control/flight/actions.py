@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from array_api_compat import array_namespace, is_numpy_array
+from array_api_compat import is_numpy_array
 from numpy.typing import ArrayLike
 
+from octoworld.core.arrays import array_namespace
 from octoworld.core.errors import ActionError, ConfigError
 from octoworld.core.registry import Registry
 from robots.spec import RobotSpec, Vec3

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
-from array_api_compat import array_namespace, is_numpy_array
+from array_api_compat import is_numpy_array
 from numpy.typing import ArrayLike, NDArray
 
+from octoworld.core.arrays import array_namespace
 from octoworld.core.errors import ActionError, ConfigError
 from robots.spec import RobotSpec
 

@@ -16,8 +16,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace
 
+from octoworld.core.arrays import array_namespace
 from octoworld.core.rotations import matrix_from_quat
 from robots.spec import RobotSpec
 

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from array_api_compat import array_namespace
-
+from octoworld.core.arrays import array_namespace
 from octoworld.core.rotations import matrix_from_quat
 
 from .geometric import PositionController, fed_forward, thrust_along, unit

@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace
 
+from octoworld.core.arrays import array_namespace
 from octoworld.core.errors import ConfigError
 
 from .model import FlightModel

@@ -22,7 +22,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace, is_numpy_array
+from array_api_compat import is_numpy_array
+
+from octoworld.core.arrays import array_namespace
 
 from .actions import FLIGHT_MODES, FlightControl, FlightMode
 from .attitude import Attitude

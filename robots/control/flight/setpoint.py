@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-from array_api_compat import array_namespace
 from numpy.typing import ArrayLike
 
+from octoworld.core.arrays import array_namespace
 from octoworld.core.errors import ActionError
 
 

@@ -9,7 +9,7 @@ import math
 from functools import lru_cache
 from typing import Any
 
-from array_api_compat import array_namespace
+from octoworld.core.arrays import array_namespace
 
 from .gains import Gains
 from .setpoint import vector
