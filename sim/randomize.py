@@ -57,6 +57,10 @@ Given = Spread | float | Sequence[float] | Mapping[str, float]
 """A spread as written in a config: itself, one fixed value, [low, high], or its fields."""
 
 SHARE = Spread(0.8, 1.2)
+_SERVOS: dict[str, Given] = {
+    "joints.damping": Spread(0.5, 2.0, log=True),
+    "servos.gain": Spread(0.7, 1.3),
+}
 PRESETS: dict[str, dict[str, Given]] = {
     "flight": {
         "mass_scale": SHARE,
@@ -70,9 +74,9 @@ PRESETS: dict[str, dict[str, Given]] = {
         "block.friction": Spread(0.5, 2.0, log=True),
         "table.friction": Spread(0.5, 2.0, log=True),
         "drawer_slide.damping": Spread(0.5, 2.0, log=True),
-        "joints.damping": Spread(0.5, 2.0, log=True),
-        "servos.gain": Spread(0.7, 1.3),
+        **_SERVOS,
     },
+    "servos": _SERVOS,
     "looks": {
         "lights.brightness": Spread(0.6, 1.3),
         "lights.turn": Spread(-1.0, 1.0),

@@ -54,6 +54,8 @@ class Tenant:
     """Folder in assets/checkpoints; "" is the task's scripted teacher."""
     home: str = "rotorcraft"
     """Backend it was trained in."""
+    physics: str = "flight"
+    """Preset of what is randomised for it."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Of the environment."""
 
@@ -67,9 +69,10 @@ TENANTS = (
     Tenant("Hover", "hover-ppo"),
     Tenant("Hover"),
     Tenant("TrackVelocity", "trackvelocity-ppo"),
-    Tenant("Reach", "", "mujoco"),
-    Tenant("PickUp", "", "mujoco"),
-    Tenant("PushToZone", "", "mujoco"),
+    Tenant("Reach", "reach-ppo", "mujoco", "servos"),
+    Tenant("Reach", "", "mujoco", "servos"),
+    Tenant("PickUp", "", "mujoco", "arm"),
+    Tenant("PushToZone", "", "mujoco", "arm"),
 )
 
 
@@ -199,12 +202,11 @@ class TransferBench(_Elsewhere):
 
     def worlds(self, tenant: Tenant) -> dict[str, dict[str, Any]]:
         """Every engine, as built and with physics drawn anew for each episode."""
-        preset = "flight" if tenant.home == "rotorcraft" else "arm"
         found: dict[str, dict[str, Any]] = {}
         for backend in BACKENDS.names():
             found[f"{backend}, as built"] = {"backend": backend}
             found[f"{backend}, randomised"] = {
-                "backend": backend, "task_options": {"randomize": preset}
+                "backend": backend, "task_options": {"randomize": tenant.physics}
             }  # fmt: skip
         return found
 

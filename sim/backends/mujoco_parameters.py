@@ -5,19 +5,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import mujoco
 import numpy as np
 from mujoco.batch import Batch
-from numpy.typing import ArrayLike, NDArray
-
-from octoworld.core.errors import ConfigError, UnknownNameError
+from numpy.typing import NDArray
 
 from ..scene import Scene
 from .mujoco_looks import MujocoLooks
+from .shares import Shares
 
 DERIVED = ("body_mass", "body_inertia")
 """Fields from which MuJoCo computes constants when they change."""
@@ -31,7 +29,7 @@ class Part:
     """MjModel field -> index of its rows (after the worlds' axis)."""
 
 
-class MujocoParameters:
+class MujocoParameters(Shares):
     """N worlds' values by name; a model field is copied for each world once a share touches it.
 
     Names: `OBJECT.mass` (with inertia), `OBJECT.friction` and `GEOM.friction` of a static geom
@@ -46,13 +44,7 @@ class MujocoParameters:
         """How worlds can look."""
         # a scene with rotorcraft has its drones' own parameters instead
         nominal = dict.fromkeys(self._parts, 1.0) | (self.looks.nominal if self._parts else {})
-        self.names = tuple(nominal)
-        self.nominal = np.array(list(nominal.values()))
-        """(P,) values of the scene as built: 1 of shares, 0 of shifts and turns."""
-        self.values = np.tile(self.nominal, (num_worlds, 1))
-        """(N, P) in the order of `names`."""
-        self.active = False
-        """Whether any was ever set."""
+        super().__init__(nominal, num_worlds)
         self._batch: Batch | None = None
         self._expanded: dict[str, NDArray] = {}
 
@@ -61,36 +53,6 @@ class MujocoParameters:
         self._batch, self._expanded = batch, {}
         if self.active:
             self._apply(self.names, np.arange(len(self.values)))
-
-    def set(self, shares: Mapping[str, ArrayLike], rows: NDArray) -> None:
-        """Set values (n,) of the worlds `rows` (n,).
-
-        Raises:
-            UnknownNameError: no such parameter.
-            ConfigError: a value is not finite, or a share not above 0 (gravity and brightness may
-                be 0).
-        """
-        for name, share in shares.items():
-            if name not in self.names:
-                raise UnknownNameError("parameter", name, self.names)
-            share = np.asarray(share, float)
-            may_be_0 = name == "gravity" or name.endswith(".brightness")
-            is_share = self.nominal[self.names.index(name)] == 1
-            fits = (share >= 0 if may_be_0 else share > 0) if is_share else True
-            if not (np.isfinite(share) & fits).all():
-                raise ConfigError(f"set_parameters({name}): shares must be finite and above 0")
-            self.values[rows, self.names.index(name)] = share.reshape(-1) if share.ndim else share
-        self.active = True
-        self._apply(tuple(shares), rows)
-
-    def set_rows(self, values: NDArray, rows: Any) -> None:
-        """Write all shares (n, P) of the worlds `rows`."""
-        changed = np.flatnonzero((self.values[rows] != values).any(axis=0))
-        self.values[rows] = values
-        if len(changed):
-            self.active = True
-            every = np.arange(len(self.values))
-            self._apply(tuple(self.names[i] for i in changed), every[rows])
 
     @property
     def look_values(self) -> NDArray | None:

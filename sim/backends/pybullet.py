@@ -21,6 +21,7 @@ from . import pybullet_engine as pybullet
 from .pybullet_client import MAX_CLIENTS, MOTION, Client
 from .pybullet_flight import BulletFlight
 from .pybullet_images import BulletImages
+from .pybullet_parameters import BulletParameters
 
 TOUCH = 5e-4
 """Bodies closer than this touch [m]: Bullet keeps resting bodies up to about this far apart."""
@@ -54,7 +55,6 @@ class PyBulletWorld(BulletImages):
     """
 
     xp: Any = np
-    parameters: tuple[str, ...] = ()
 
     def __init__(
         self, scene: Scene, num_worlds: int, num_threads: int | None = None, *, gui: bool = False
@@ -107,6 +107,7 @@ class PyBulletWorld(BulletImages):
         servos = [(t.prefix + a.name) for t in self.layout.trees for a in t.actuators]
         self.control_names = (*rotors, *servos)
         self._num_rotors = len(rotors)
+        self._shares = BulletParameters(scene, self.clients)
         self._start_images()
         self._home = self._home_rows()
         self.reset()
@@ -251,22 +252,36 @@ class PyBulletWorld(BulletImages):
             self._air.sync(ids)
 
     def set_parameters(self, values: Mapping[str, ArrayLike], mask: Mask | None = None) -> None:
-        """Physics of the masked worlds' drones by name; see `FlyingWorld.set_parameters`.
+        """Physics of the masked worlds by name, see `parameters`.
 
-        Products of inertia must be 0 here.
+        Values are (n,) or one for all, shares of the scene's own, see `BulletParameters`. Of drones
+        see `FlyingWorld.set_parameters`; products of inertia must be 0 here.
         """
-        self._ids(mask)
-        self._flying().set_parameters(values, None if mask is None else np.asarray(mask))
+        ids = self._ids(mask)
+        if self._air is None:
+            self._shares.set(values, ids)
+        else:
+            self._air.set_parameters(values, None if mask is None else np.asarray(mask))
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names that `set_parameters` takes here."""
+        return self._shares.names
 
     # -- whole state -----------------------------------------------------------------------------
 
     def get_state(self) -> NDArray[np.float64]:
-        """(N, S): motion of bases and joints, the geoms' colours, the drones' rotors and air."""
+        """(N, S): motion of bases and joints, the geoms' colours, the drones' rotors and air.
+
+        And, once `set_parameters` has set any, the shares.
+        """
         n = self.num_worlds
         parts = [self._motion, self._joints, self._rgba]
         rows = [part.reshape(n, -1) for part in parts]
         if self._air is not None:
             rows.append(self._air.flight.rows(poses=False))
+        if self._shares.active:
+            rows.append(self._shares.values)
         return np.concatenate(rows, axis=1)
 
     def set_state(self, state: ArrayLike, mask: Mask | None = None) -> None:
@@ -276,9 +291,12 @@ class PyBulletWorld(BulletImages):
             ConfigError: the rows are of another scene.
         """
         ids, state = self._ids(mask), np.asarray(state, np.float64)
-        expected = (len(ids), self.get_state().shape[1])
-        if state.shape != expected:
-            raise ConfigError(f"set_state: got shape {state.shape}, expected {expected}")
+        size, count = self.get_state().shape[1], len(self._shares.names)
+        # rows from before any parameter was set mean the scene's own
+        plain = size - count if self._shares.active else size
+        more = count > 0 and state.shape[1:] == (plain + count,)
+        if state.shape != (len(ids), plain) and state.shape != (len(ids), plain + count):
+            raise ConfigError(f"set_state: got shape {state.shape}, expected {(len(ids), size)}")
         at = 0
         for part in (self._motion, self._joints, self._rgba):
             size = int(np.prod(part.shape[1:]))
@@ -286,6 +304,9 @@ class PyBulletWorld(BulletImages):
             at += size
         if self._air is not None:
             self._air.set_rows(state[:, at:], ids)
+        elif more or self._shares.active:
+            values = state[:, at:] if more else np.tile(self._shares.nominal, (len(ids), 1))
+            self._shares.set_rows(values, ids)
         self.diverged[ids] = False
         self._write(self._mend(ids))
 

@@ -64,6 +64,17 @@ class Servo:
             self.stiffness[k], self.damping[k] = actuator.stiffness, actuator.damping
             self.limit[k], self.range[:, k] = actuator.force_limit, actuator.range
 
+        self.built = self.joint_damping, self.stiffness, self.damping
+        """As the robot's description has them."""
+
+    def scale(self, *, damping: float | None = None, gain: float | None = None) -> None:
+        """Damping of the joints, or gains of the servos, as shares of the description's."""
+        joint_damping, stiffness, servo_damping = self.built
+        if damping is not None:
+            self.joint_damping = damping * joint_damping
+        if gain is not None:
+            self.stiffness, self.damping = gain * stiffness, gain * servo_damping
+
     def act(self, targets: NDArray[np.float64], h: float) -> None:
         """Give Bullet the torques of the next step; `targets` in the order of the actuators."""
         p: Any = pybullet

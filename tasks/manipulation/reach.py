@@ -18,7 +18,8 @@ from sim.world import Mask, World
 
 from ..language import COLOR_NAMES, Templates
 from ..rewards import tolerance
-from ..task import Evaluation, Task, weighted
+from ..task import Evaluation, weighted
+from .arm_task import ArmTask
 from .expert import OPEN
 from .scene import FRONT_CAMERA, TABLE_RGBA
 from .tabletop import PALETTE, TOOL_DOWN, UPRIGHT
@@ -44,11 +45,11 @@ def reach_scene(robot: str) -> Scene:
 
 
 @register_task("Reach")
-class Reach(Task):
+class Reach(ArmTask):
     """Success: the tool is within 2 cm of the ball, at rest (below 5 cm/s)."""
 
     name = "Reach"
-    robot = "panda"
+    remembers = ("color", "gripper", "wording")
     cameras = ("front", "wrist")
     max_seconds = 3.0
     ends_on_success = False
@@ -62,10 +63,6 @@ class Reach(Task):
         "touch the {goal} ball in the air",
     )
     slot_words: ClassVar = {"goal": COLOR_NAMES}
-
-    def __init__(self, num_worlds: int) -> None:
-        super().__init__(num_worlds)
-        self.memory = {k: np.zeros(num_worlds) for k in ("color", "gripper", "wording")}
 
     def scene(self) -> Scene:
         """The same object for all worlds."""
@@ -101,6 +98,7 @@ class Reach(Task):
         self.memory["color"][mask] = color
         self.memory["gripper"][mask] = OPEN
         self.instruction(rng, mask)
+        self.draw_physics(world, mask, rng)
 
     def instruction(self, rng: WorldRng, mask: Mask) -> list[str]:
         """Draw a paraphrase for each masked world."""

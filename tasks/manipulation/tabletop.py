@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
@@ -14,13 +13,13 @@ from numpy.typing import NDArray
 from octoworld.core.registry import ROBOTS
 from octoworld.core.rng import WorldRng
 from robots.control.ik import IkConfig, InverseKinematics
-from sim.randomize import Given, Randomizer
 from sim.scene import Scene
 from sim.world import Mask, World
 
 from ..language import COLOR_NAMES, COLORS
-from ..task import Evaluation, Task
+from ..task import Evaluation
 from . import judging
+from .arm_task import ArmTask
 from .layout import LayoutConfig, draw_layout
 from .scene import SIZES, tabletop_scene
 
@@ -74,47 +73,20 @@ class Measurement:
     """Both fingers touch the block, which is between them."""
 
 
-class TabletopTask(Task):
+class TabletopTask(ArmTask):
     """A job on the shared table-top. A subclass says which: success, reward, words, expert.
 
     The start states of all four tasks have one distribution: only the instruction tells them apart.
     """
 
-    robot = "panda"
+    remembers = ("block_color", "gripper", "wording", "zone_color")
     control_mode = "ee_delta_pos"
     cameras = ("front", "wrist")
     slot_words: ClassVar = {"block": COLOR_NAMES, "zone": COLOR_NAMES}
     layout: LayoutConfig = LayoutConfig()
     judge: JudgeConfig = JudgeConfig()
 
-    def __init__(
-        self,
-        num_worlds: int,
-        *,
-        randomize: str | Mapping[str, Given] | None = None,
-        randomize_ramp: int = 0,
-    ) -> None:
-        """A task of `num_worlds` worlds.
-
-        Args:
-            num_worlds: N.
-            randomize: what is drawn for each world at every start, see `sim.randomize`: presets
-                ("arm", "looks", "arm+looks"), or parameter of the world -> spread. Starts stay
-                those of the same seed without it.
-            randomize_ramp: episodes over which the spreads grow to their full width.
-
-        Raises:
-            UnknownNameError: no such preset; at the first reset, no such parameter.
-        """
-        super().__init__(num_worlds)
-        names = ("block_color", "gripper", "wording", "zone_color")
-        self.memory = {name: np.zeros(num_worlds) for name in names}
-        self._read: tuple[Any, Measurement] | None = None
-        self.randomizer: Randomizer | None = None
-        """Its `sampled()` says what physics each world has; None: all have the scene's."""
-        if randomize is not None:
-            self.randomizer = Randomizer(randomize, None, num_worlds, 1, randomize_ramp)
-            self.memory["physics"] = self.randomizer.values
+    _read: tuple[Any, Measurement] | None = None
 
     @abstractmethod
     def succeeded(self, e: Evaluation) -> NDArray[np.bool_]:
@@ -159,9 +131,7 @@ class TabletopTask(Task):
         self.memory["zone_color"][mask] = zone
         self.memory["gripper"][mask] = 1.0
         self.instruction(rng, mask)
-        if self.randomizer is not None:
-            drawn = self.randomizer.draw(mask, rng)
-            world.set_parameters({name: value[:, 0] for name, value in drawn.items()}, mask)
+        self.draw_physics(world, mask, rng)
 
     def instruction(self, rng: WorldRng, mask: Mask) -> list[str]:
         """Draw a paraphrase for each masked world."""

@@ -9,6 +9,7 @@ import pytest
 
 import octoworld
 from octoworld.core.errors import ConfigError, UnknownNameError
+from sim.backends import pybullet_engine as pybullet
 from sim.randomize import PRESETS
 
 
@@ -19,13 +20,27 @@ def world():
     env.close()
 
 
-def test_the_names_are_those_of_the_scene(world):
-    assert {"block.mass", "block.friction", "drawer_slide.damping"} <= set(world.parameters)
-    assert {"joints.damping", "joints.friction", "servos.gain", "gravity"} <= set(world.parameters)
-    assert set(PRESETS["arm"] | PRESETS["looks"]) <= set(world.parameters)
+@pytest.fixture(params=["mujoco", "pybullet"])
+def either(request):
+    """Worlds of each engine that has arms."""
+    env: Any = octoworld.make_vec("PickUp", 3, seed=1, backend=request.param)
+    yield env.world
+    env.close()
 
 
-def test_gravity_acts_in_its_world_alone(world):
+def test_the_names_are_those_of_the_scene(either):
+    names = set(either.parameters)
+    assert {"block.mass", "block.friction", "drawer_slide.damping"} <= names
+    assert {"joints.damping", "joints.friction", "servos.gain", "gravity"} <= names
+    assert set(PRESETS["arm"]) <= names
+
+
+def test_looks_are_mujocos(world):
+    assert set(PRESETS["looks"]) <= set(world.parameters)
+
+
+def test_gravity_acts_in_its_world_alone(either):
+    world = either
     pose = world.pose("block").copy()
     pose[:, :3] = [0.5, 0.6, 0.4]  # away from the arm
     world.set_pose("block", pose)
@@ -46,14 +61,43 @@ def test_a_heavier_block_pushes_harder(world):
     assert not np.allclose(inverse[0], inverse[2])  # derived constants follow
 
 
-def test_slippery_objects_slide_farther(world):
-    # of the two that touch, the larger counts
+def test_slippery_objects_slide_farther(either):
+    # of the two that touch, the larger counts in MuJoCo; Bullet multiplies
+    world = either
     world.set_parameters({"block.friction": [1.0, 0.2, 3.0], "table.friction": [1.0, 0.2, 1.0]})
     start = world.pose("block")[:, :2].copy()
     world.set_velocity("block", np.tile([0.3, 0, 0, 0, 0, 0.0], (3, 1)))
     world.step(np.zeros((3, len(world.control_names))), 60)
     way = np.linalg.norm(world.pose("block")[:, :2] - start, axis=1)
     assert way[2] < 0.7 * way[0] and way[0] < 0.7 * way[1]
+
+
+def test_weak_servos_lag(either):
+    """A servo with less gain, or one that drives a stiffer joint, is later at its target."""
+    arm = tuple(f"joint{i}" for i in range(1, 8))
+    start = np.tile(either.joint_position(*arm)[0], (3, 1))
+    either.set_joint_position(arm, start)
+    either.refresh()
+    either.set_parameters({"servos.gain": [1.0, 0.3, 1.0], "joints.damping": [1.0, 1.0, 20.0]})
+    control = np.concatenate([start, np.zeros((3, 2))], axis=1)
+    control[:, 0] += 0.02
+    either.step(control, 4)
+    moved = either.joint_position("joint1")[:, 0] - start[:, 0]
+    assert 0 < moved[1] < 0.85 * moved[0] and 0 < moved[2] < 0.95 * moved[0]
+
+
+def test_bullet_is_told_mass_and_inertia():
+    env: Any = octoworld.make_vec("PickUp", 2, seed=1, backend="pybullet")
+    env.world.set_parameters({"block.mass": [1.0, 2.0]})
+    told = [
+        pybullet.getDynamicsInfo(
+            client.bodies[client.layout.bodies["block"][0]], -1, physicsClientId=client.id
+        )
+        for client in env.world.clients
+    ]
+    assert [info[0] for info in told] == pytest.approx([0.08, 0.16])
+    assert told[1][2] == pytest.approx([2 * i for i in told[0][2]])
+    env.close()
 
 
 def test_shares_last_over_resets_and_are_saved_with_the_state(world):
@@ -69,6 +113,26 @@ def test_shares_last_over_resets_and_are_saved_with_the_state(world):
     assert (world.get_state()[:, column] == 3.0).all()
     mass = world.batch.expand("body_mass")[:, world._names.index("body", "block")]
     np.testing.assert_allclose(mass, 3 * 0.08)
+
+
+def test_bullet_saves_them_with_the_state_too():
+    env: Any = octoworld.make_vec("PickUp", 2, seed=1, backend="pybullet")
+    world = env.world
+    plain = world.get_state()
+    world.set_parameters({"gravity": 0.5})
+    light = world.get_state()
+    world.set_state(plain)
+    assert (world.get_state()[:, -len(world.parameters) :] == 1.0).all()
+    control = np.zeros((2, len(world.control_names)))
+    world.set_state(light)
+    world.step(control, 5)
+    kept = world.get_state()
+    world.set_state(light)
+    world.step(control, 5)
+    assert np.array_equal(world.get_state(), kept)
+    with pytest.raises(ConfigError, match="set_state"):
+        world.set_state(light[:, :-1])
+    env.close()
 
 
 def test_shares_survive_a_new_contact_question(world):
