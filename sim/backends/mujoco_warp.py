@@ -203,7 +203,7 @@ class MujocoWarpWorld(MujocoWorld):
             ) from None
         if any(placed.spec.rotorcraft is not None for placed in scene.robots):
             raise ConfigError("mujoco_warp has no rotorcraft: take backend 'rotorcraft'")
-        warp.config.quiet = True
+        warp.config.log_level = warp.LOG_WARNING  # it would tell of each kernel it compiles
         self._device = device or ("cuda:0" if warp.is_cuda_available() else "cpu")
         try:
             super().__init__(scene, num_worlds, num_threads)

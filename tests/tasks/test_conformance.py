@@ -13,10 +13,8 @@ from octoworld.core.errors import ConfigError
 from octoworld.core.registry import BACKENDS, TASKS
 from tasks.env import TaskEnv, task_env
 
-CPU = [name for name in BACKENDS.names() if name != "mujoco_warp"]
-PAIRS = [(task, backend) for task in TASKS.names() for backend in CPU]
-if importlib.util.find_spec("mujoco_warp"):  # the extra `gpu`; on the CPU it compiles for minutes
-    PAIRS += [(task, "mujoco_warp") for task in ("Reach", "PickUp", "OpenDrawer", "Hover")]
+HERE = [b for b in BACKENDS.names() if b != "mujoco_warp" or importlib.util.find_spec(b)]
+PAIRS = [(task, backend) for task in TASKS.names() for backend in HERE]
 WORLDS = 3
 NO_REPLAY = {
     ("TakeOff", "pybullet"): "Bullet keeps the contact points of a body that stands on something, "
@@ -135,9 +133,10 @@ def test_cameras_show_something(pair):
 ARMS = [t for t in TASKS.names() if TASKS.get(t).robot == "panda"]
 
 
+@pytest.mark.parametrize("backend", [b for b in HERE if b not in ("mujoco", "rotorcraft")])
 @pytest.mark.parametrize("task", ARMS)
-def test_experts_of_the_table_top_succeed_in_pybullet_too(task):
-    env = task_env(task, 8, backend="pybullet", autoreset_mode=AutoresetMode.DISABLED)
+def test_experts_of_the_table_top_succeed_in_other_engines_too(task, backend):
+    env = task_env(task, 8, backend=backend, autoreset_mode=AutoresetMode.DISABLED)
     env.reset(seed=20)
     expert = env.task.expert()
     while env.live.any():
@@ -147,7 +146,7 @@ def test_experts_of_the_table_top_succeed_in_pybullet_too(task):
 
 
 def test_fingers_and_block_touch_alike():
-    for backend in ("mujoco", "pybullet"):
+    for backend in [b for b in HERE if b != "rotorcraft"]:
         env = task_env("PickUp", 4, backend=backend, autoreset_mode=AutoresetMode.DISABLED)
         env.reset(seed=3)
         assert not env.world.contacts("left_finger", "block").any()
