@@ -23,8 +23,10 @@ LEARNERS = {
     "sb3-ppo": ("sb3", "ppo"), "sb3-sac": ("sb3", "sac"), "skrl": ("skrl", "ppo"),
     "rsl_rl": ("rsl_rl", "ppo"), "rl_games": ("rl_games", "ppo"),
 }  # fmt: skip
-STEPS = {"Hover": 4_000_000, "Reach": 1_500_000}
-"""Most steps of training."""
+STEPS = {
+    "Hover ppo": 4_000_000, "Hover sac": 300_000, "Reach ppo": 1_500_000, "Reach sac": 150_000,
+}  # fmt: skip
+"""Most steps of training; it stops at `TARGET`."""
 TARGET, ENOUGH, EPISODES = 0.98, 0.9, 100
 
 
@@ -56,7 +58,7 @@ class TrainersBench:
         def learn(arm: str, seed: int, scratch: Path) -> ArmResult:
             task, learner = arm.split(" ")
             trainer, algo = LEARNERS[learner]
-            steps = 20_000 if quick else STEPS[task]
+            steps = 20_000 if quick else STEPS[f"{task} {algo}"]
             config = default_config(
                 task, algo, trainer=trainer, seed=seed, total_steps=steps,
                 target_success=TARGET, test_episodes=0,

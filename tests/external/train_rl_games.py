@@ -6,6 +6,7 @@ Where octoworld[rl] is installed: .venv/bin/python tests/external/train_rl_games
 import sys
 
 from rl_games.torch_runner import Runner
+from success import success
 
 import octoworld
 from octoworld.rl.adapters.rl_games import register
@@ -68,11 +69,14 @@ def main(task: str = "Hover", epochs: int = 250) -> None:
                     "minibatch_size": 1024,
                     "mini_epochs": 5,
                     "critic_coef": 2,
+                    "bounds_loss_coef": 0.0001,
                 },
             }
         }
     )
-    runner.run({"train": True})
+    agent = runner.algo_factory.create(runner.algo_name, base_name="run", params=runner.params)
+    agent.train()
+    success(task, lambda obs: agent.model.a2c_network({"obs": obs})[0])
 
 
 if __name__ == "__main__":

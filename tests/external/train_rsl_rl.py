@@ -7,6 +7,8 @@ import sys
 
 import torch
 from rsl_rl.runners import OnPolicyRunner
+from success import success
+from tensordict import TensorDict
 
 import octoworld
 from octoworld.rl.adapters.rsl_rl import RslRlVecEnv
@@ -23,9 +25,13 @@ def main(task: str = "Hover", iterations: int = 250) -> None:
         "obs_groups": {"actor": ["policy"], "critic": ["policy"]},
         "actor": {**network, "distribution_cfg": noise},
         "critic": network,
-        "algorithm": {"class_name": "PPO"},
+        # with rsl_rl's own entropy bonus of 0.01 noise stays on the rotors
+        "algorithm": {"class_name": "PPO", "entropy_coef": 0.0},
     }
-    OnPolicyRunner(env, settings, log_dir=None).learn(iterations)
+    runner = OnPolicyRunner(env, settings, log_dir=None)
+    runner.learn(iterations)
+    actor = runner.get_inference_policy()
+    success(task, lambda obs: actor(TensorDict({"policy": obs}, [len(obs)])))
 
 
 if __name__ == "__main__":

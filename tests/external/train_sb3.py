@@ -5,7 +5,9 @@
 
 import sys
 
+import torch
 from stable_baselines3 import PPO, SAC
+from success import success
 
 import octoworld
 from octoworld.rl.adapters.sb3 import Sb3VecEnv
@@ -28,6 +30,7 @@ def main(task: str = "Hover", algo: str = "ppo", steps: str = "1000000") -> None
         env = Sb3VecEnv(octoworld.make_vec(task, num_envs=16))
         model = SAC("MlpPolicy", env, gradient_steps=8, learning_rate=1e-3, verbose=1)
     model.learn(int(steps))
+    success(task, lambda obs: torch.as_tensor(model.predict(obs.numpy(), deterministic=True)[0]))
 
 
 if __name__ == "__main__":

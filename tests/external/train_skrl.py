@@ -10,6 +10,7 @@ from skrl.agents.torch.ppo import PPO, PPO_CFG
 from skrl.memories.torch import RandomMemory
 from skrl.models.torch import DeterministicMixin, GaussianMixin, Model
 from skrl.trainers.torch import SequentialTrainer
+from success import success
 from torch import nn
 
 import octoworld
@@ -70,6 +71,8 @@ def main(task: str = "Hover", steps: int = 1_000_000) -> None:
         env=env, agents=agent, cfg={"timesteps": steps // env.num_envs, "headless": True}
     )
     trainer.train()
+    actor = agent.models["policy"]
+    success(task, lambda obs: actor.compute({"observations": obs})[0])
 
 
 if __name__ == "__main__":
