@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -108,14 +109,15 @@ def test_randomised_physics_is_each_worlds_own_and_replays_to_the_bit(pair):
     preset = "arm" if TASKS.get(pair[0]).robot == "panda" else "flight"
     preset = "servos" if pair[0] == "Reach" else preset  # nothing else is there
     env = make(pair, task_options={"randomize": preset})
+    task: Any = env.task
     env.reset(seed=4)
-    drawn = {k: v.copy() for k, v in env.task.randomizer.sampled().items()}
+    drawn = {k: v.copy() for k, v in task.randomizer.sampled().items()}
     assert any(len(set(values[:, 0])) == WORLDS for values in drawn.values())
     state = env.sim_state()
     expected = [env.step(gentle(env, k))[0] for k in range(2)]
     env.reset(seed=80)
     env.restore_worlds(np.ones(WORLDS, bool), state)
-    assert all(np.array_equal(v, drawn[k]) for k, v in env.task.randomizer.sampled().items())
+    assert all(np.array_equal(v, drawn[k]) for k, v in task.randomizer.sampled().items())
     if pair not in NO_REPLAY:
         for k, want in enumerate(expected):
             assert np.array_equal(env.step(gentle(env, k))[0], want)
