@@ -5,15 +5,13 @@ README.md beside this file), on that folder or on any other dataset.
 """
 
 import argparse
-import importlib
-import importlib.util
 import json
 import sys
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from lerobot_import import load
 
 LENGTHS = (7, 31, 12, 1, 20)
 FPS = 10
@@ -57,23 +55,6 @@ def make(folder: Path) -> None:
         writer.close()
 
 
-_libraries: list[Any] = []  # an operator lives as long as its library
-
-
-@cache
-def load_lerobot() -> Any:
-    """LeRobotDataset; beside a CPU torch, torchvision gets a stand-in for one operator."""
-    import torch
-
-    if importlib.util.find_spec("torchvision") and not torch.cuda.is_available():
-        # PyPI's torchvision is built for CUDA; beside a CPU torch its binary part does not load,
-        # and then the import fails only because this operator, which no dataset uses, is unknown
-        library = torch.library.Library("torchvision", "FRAGMENT")
-        library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        _libraries.append(library)
-    return importlib.import_module("lerobot.datasets.lerobot_dataset").LeRobotDataset
-
-
 def decode(path: Path) -> list[np.ndarray]:
     """All frames of a video, in order, without any seeking: the truth to compare with."""
     import av
@@ -89,7 +70,7 @@ def image(tensor: Any) -> np.ndarray:
 
 def open_one(folder: Path, backend: str | None) -> str:
     """Load with LeRobot and compare; returns a line of what was seen. AssertionError otherwise."""
-    dataset_class = load_lerobot()
+    dataset_class = load("lerobot.datasets.lerobot_dataset").LeRobotDataset
     fps = json.loads((folder / "meta/info.json").read_text())["fps"]
     deltas = {"action": [0.0, 1 / fps, 2 / fps]}
     dataset = dataset_class("octoworld/check", root=folder, video_backend=backend)

@@ -4,9 +4,6 @@ The policy is a shipped octoworld controller behind LeRobot's `select_action`, s
 is known: LeRobot must count what octoworld counts.
 """
 
-# pyright: reportMissingImports=false
-# (lerobot is in an environment of its own)
-
 from __future__ import annotations
 
 import argparse
@@ -14,7 +11,7 @@ import argparse
 import numpy as np
 import torch
 from gymnasium.vector import AutoresetMode
-from lerobot.scripts.lerobot_eval import rollout
+from lerobot_import import load
 
 import octoworld
 from octoworld.core.paths import asset
@@ -51,6 +48,7 @@ def main() -> None:
     seeds = list(range(8_000_000, 8_000_000 + options.worlds))
     controller = octoworld.load_policy(asset("checkpoints", options.checkpoint))
     env = LeRobotVecEnv(octoworld.make_vec(options.task, options.worlds))
+    rollout = load("lerobot.scripts.lerobot_eval").rollout
     told = rollout(env, Select(controller), same, same, same, same, seeds=seeds)
     first = told["done"].int().argmax(1)
     theirs = [bool(told["success"][i, : int(k) + 1].any()) for i, k in enumerate(first)]
