@@ -32,6 +32,8 @@ STATE_FIELDS = {
     "mocap_pos": mujoco.mjtState.mjSTATE_MOCAP_POS,
     "mocap_quat": mujoco.mjtState.mjSTATE_MOCAP_QUAT,
 }  # fmt: skip
+FOLLOW_FROM_MASS = ("body_subtreemass", "body_invweight0", "dof_invweight0", "actuator_acc0")
+"""Model fields that `set_const` computes."""
 LIMIT = 1e8
 """A number of the state beyond this has diverged; float32 on the device ends soon after."""
 
@@ -110,14 +112,14 @@ class WarpBatch:
     def expand(self, name: str) -> NDArray:
         """A model field with one row for each world, (N, ...), to be written in place."""
         if name not in self._expanded:
-            owner, field = self._field(name)
-            nominal = getattr(owner, field).numpy()
-            self._expanded[name] = np.repeat(nominal[:1], self._n, axis=0).astype(np.float64)
+            self._expanded[name] = self._spread(name).numpy().astype(np.float64)
         return self._expanded[name]
 
     def set_const(self, ids: NDArray[np.int32]) -> None:
         """Recompute what follows from masses (of all worlds)."""
         del ids
+        for name in FOLLOW_FROM_MASS:
+            self._spread(name)  # one row would be computed from world 0 and hold for all
         self._push()
         with self._wp.ScopedDevice(self._device):
             self._mjw.set_const(self._m, self._d)
@@ -143,13 +145,23 @@ class WarpBatch:
             self._m, name
         )  # fmt: skip
 
+    def _spread(self, name: str) -> Any:
+        """The device's array of a model field, with a row for each world from now on."""
+        owner, field = self._field(name)
+        array = getattr(owner, field)
+        if array.shape[0] != self._n:
+            rows = np.repeat(array.numpy()[:1], self._n, axis=0)
+            with self._wp.ScopedDevice(self._device):
+                array = self._wp.array(rows, dtype=array.dtype)
+            setattr(owner, field, array)
+            self._graphs.clear()  # they hold the array that was there before
+        return array
+
     def _push(self) -> None:
-        wp = self._wp
-        with wp.ScopedDevice(self._device):
+        with self._wp.ScopedDevice(self._device):
             for name, values in self._expanded.items():
                 owner, field = self._field(name)
-                kind = getattr(owner, field).dtype
-                setattr(owner, field, wp.array(values.astype(np.float32), dtype=kind))
+                getattr(owner, field).assign(values.astype(np.float32))
             self._rows.assign(self.state.astype(np.float32))
             self._mjw.set_state(self._m, self._d, self._rows, INTEGRATION)
 

@@ -20,9 +20,11 @@ def world():
     env.close()
 
 
-@pytest.fixture(params=["mujoco", "pybullet"])
+@pytest.fixture(params=["mujoco", "pybullet", "mujoco_warp"])
 def either(request):
     """Worlds of each engine that has arms."""
+    if request.param == "mujoco_warp":
+        pytest.importorskip("mujoco_warp")
     env: Any = octoworld.make_vec("PickUp", 3, seed=1, backend=request.param)
     yield env.world
     env.close()
@@ -97,6 +99,19 @@ def test_bullet_is_told_mass_and_inertia():
     ]
     assert [info[0] for info in told] == pytest.approx([0.08, 0.16])
     assert told[1][2] == pytest.approx([2 * i for i in told[0][2]])
+    env.close()
+
+
+def test_what_follows_from_masses_is_each_worlds_own_in_mujoco_warp():
+    pytest.importorskip("mujoco_warp")
+    env: Any = octoworld.make_vec("PickUp", 2, seed=1, backend="mujoco_warp")
+    world = env.world
+    world.set_parameters({"block.mass": [1.0, 2.0]})
+    block = world._names.index("body", "block")
+    model = world.batch._m
+    np.testing.assert_allclose(model.body_subtreemass.numpy()[:, block], [0.08, 0.16])
+    inverse = model.body_invweight0.numpy()[:, block, 0]
+    np.testing.assert_allclose(inverse[1] / inverse[0], 0.5, rtol=1e-5)
     env.close()
 
 
