@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
+from octoworld.core.registry import ROBOTS
 from octoworld.core.rng import WorldRng
+from robots.control.ik import IkConfig, InverseKinematics
 from sim.randomize import Given, Randomizer
 from sim.world import Mask, World
 
 from ..task import Task
+
+TOOL_DOWN = (0.0, 1.0, 0.0, 0.0)
+"""Orientation wxyz of a tool that points down, fingers opening along y."""
 
 
 class ArmTask(Task):
@@ -47,6 +54,17 @@ class ArmTask(Task):
         if randomize is not None:
             self.randomizer = Randomizer(randomize, None, num_worlds, 1, randomize_ramp)
             self.memory["physics"] = self.randomizer.values
+
+    @cached_property
+    def _start_ik(self) -> InverseKinematics:
+        return InverseKinematics(ROBOTS.get(self.robot)(), IkConfig(iterations=8))
+
+    def start_tool(self, world: World, mask: Mask, tool: NDArray) -> None:
+        """Put the masked worlds' tools at (n, 3) [m], pointing down."""
+        ik, count = self._start_ik, len(tool)
+        target = np.concatenate([tool, np.tile(TOOL_DOWN, (count, 1))], axis=1)
+        joints = ik.solve(np.tile(ik.home, (count, 1)), target)
+        world.set_joint_position(ik.spec.arm_joints, joints, mask)
 
     def draw_physics(self, world: World, mask: Mask, rng: WorldRng) -> None:
         """New parameters of the masked worlds; after all else is drawn, which so stays the same."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache, cached_property
+from functools import cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from octoworld.core.registry import ROBOTS, register_task, register_training
 from octoworld.core.rng import WorldRng
-from robots.control.ik import IkConfig, InverseKinematics
 from robots.control.modes import ControlConfig
 from robots.spec import BodySpec, GeomSpec
 from sim.scene import RobotPlacement, Scene
@@ -22,7 +21,7 @@ from ..task import Evaluation, weighted
 from .arm_task import ArmTask
 from .expert import OPEN
 from .scene import FRONT_CAMERA, TABLE_RGBA
-from .tabletop import PALETTE, TOOL_DOWN, UPRIGHT
+from .tabletop import PALETTE, UPRIGHT
 
 LOW, HIGH = np.array([0.38, -0.20, 0.06]), np.array([0.64, 0.20, 0.30])
 """Corners of the box in which ball and tool start [m]."""
@@ -68,10 +67,6 @@ class Reach(ArmTask):
         """The same object for all worlds."""
         return reach_scene(self.robot)
 
-    @cached_property
-    def _start_ik(self) -> InverseKinematics:
-        return InverseKinematics(ROBOTS.get(self.robot)(), IkConfig(iterations=8))
-
     def reset(self, world: World, mask: Mask, rng: WorldRng) -> None:
         """Draw the tool's start, the ball at least 10 cm from it, and the colour."""
         draws = rng.uniform(mask, shape=(2, 3)) * (HIGH - LOW) + LOW
@@ -87,10 +82,7 @@ class Reach(ArmTask):
             goal,
         )
         count = len(goal)
-        ik = self._start_ik
-        target = np.concatenate([tool, np.tile(TOOL_DOWN, (count, 1))], axis=1)
-        joints = ik.solve(np.tile(ik.home, (count, 1)), target)
-        world.set_joint_position(ik.spec.arm_joints, joints, mask)
+        self.start_tool(world, mask, tool)
         pose = np.concatenate([goal, np.tile(UPRIGHT, (count, 1))], axis=1)
         world.set_pose("goal", pose, mask)
         color = rng.integers(mask, len(COLOR_NAMES))

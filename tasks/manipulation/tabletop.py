@@ -10,9 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from octoworld.core.registry import ROBOTS
 from octoworld.core.rng import WorldRng
-from robots.control.ik import IkConfig, InverseKinematics
 from sim.scene import Scene
 from sim.world import Mask, World
 
@@ -24,7 +22,6 @@ from .layout import LayoutConfig, draw_layout
 from .scene import SIZES, tabletop_scene
 
 PALETTE = np.array([(*COLORS[name], 1.0) for name in COLOR_NAMES])
-TOOL_DOWN = (0.0, 1.0, 0.0, 0.0)
 UPRIGHT = (1.0, 0.0, 0.0, 0.0)
 PROPRIOCEPTION = ("tool_x", "tool_y", "tool_z", "tool_vx", "tool_vy", "tool_vz", "gap", "gripper")
 """Names of the columns of `observation.state`: [m], [m/s], [m], last command in [-1, 1]."""
@@ -100,10 +97,6 @@ class TabletopTask(ArmTask):
         """The shared scene; the same object for all table-top tasks."""
         return tabletop_scene(self.robot)
 
-    @cached_property
-    def _start_ik(self) -> InverseKinematics:
-        return InverseKinematics(ROBOTS.get(self.robot)(), IkConfig(iterations=8))
-
     def reset(self, world: World, mask: Mask, rng: WorldRng) -> None:
         """Draw places, colours (block and zone differ) and the tool's start; gripper open."""
         start = draw_layout(rng, mask, self.layout)
@@ -119,10 +112,7 @@ class TabletopTask(ArmTask):
         world.set_pose("zone", placed(start.zone, 0.0006), mask)
         world.set_pose("bin", placed(start.bin, 0.0), mask)
         world.set_pose("cabinet", placed(start.cabinet, 0.0), mask)
-        ik = self._start_ik
-        target = np.concatenate([start.tool, np.tile(TOOL_DOWN, (count, 1))], axis=1)
-        joints = ik.solve(np.tile(ik.home, (count, 1)), target)
-        world.set_joint_position(ik.spec.arm_joints, joints, mask)
+        self.start_tool(world, mask, start.tool)
         block = rng.integers(mask, len(COLOR_NAMES))
         zone = (block + 1 + rng.integers(mask, len(COLOR_NAMES) - 1)) % len(COLOR_NAMES)
         world.set_color("block", PALETTE[block], mask)

@@ -1,0 +1,228 @@
+"""StagedTask: a job of named stages for an arm, over any scene of things, joints and places."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from octoworld.core.errors import ConfigError
+from octoworld.core.rng import WorldRng
+from sim.world import Mask, World
+
+from ..language import COLOR_NAMES
+from ..task import Evaluation, weighted
+from .arm_task import ArmTask
+from .places import Place, draw_places
+from .tabletop import PALETTE
+
+GRASP_GAP = (0.02, 0.075)
+"""Finger gap with something between the fingers [m]."""
+REST_SPEED = 0.05
+"""Below it a thing rests [m/s]."""
+REWARDS = ("dense", "sparse")
+
+
+@dataclass
+class Reading:
+    """Where everything is, in the world's frame."""
+
+    tool: NDArray
+    """(N, 3) [m]."""
+    tool_velocity: NDArray
+    """(N, 3) [m/s]."""
+    gap: NDArray
+    """(N,) between the fingers [m]."""
+    command: NDArray
+    """(N,) last gripper command, -1 to 1."""
+    at: dict[str, NDArray] = field(default_factory=dict)
+    """Thing -> (N, 3) [m]."""
+    quat: dict[str, NDArray] = field(default_factory=dict)
+    """Thing -> (N, 4) wxyz."""
+    speed: dict[str, NDArray] = field(default_factory=dict)
+    """Graspable thing -> (N,) [m/s]."""
+    joint: dict[str, NDArray] = field(default_factory=dict)
+    """Joint of a fixture -> (N,) [m] or [rad]."""
+    grasped: dict[str, NDArray] = field(default_factory=dict)
+    """Graspable thing -> (N,) bool: both fingers touch it, and it is between them."""
+
+    def apart(self, a: str, b: str, axes: int = 3) -> NDArray:
+        """Distance of two things, (N,) [m]; 2 axes: over the table."""
+        return np.linalg.norm((self.at[a] - self.at[b])[:, :axes], axis=1)
+
+
+class StagedTask(ArmTask):
+    """A subclass names what is there and what counts as done; the rest is here.
+
+    `stages` gives truths in the order in which the work is done. A stage that is done counts all
+    before it as done (a block that lies in the bin need not be held any more), so its truth says
+    all that it needs: "closed" of a store task is a closed drawer with the block in it. Success is
+    the last stage.
+    """
+
+    remembers = ("gripper", "wording")
+    cameras = ("front", "wrist", "side")
+    things: ClassVar[tuple[str, ...]]
+    """Bodies and sites that are read and observed."""
+    graspable: ClassVar[tuple[str, ...]] = ()
+    """Those of them that move freely and may be held."""
+    fixtures: ClassVar[tuple[str, ...]] = ()
+    """Joints of drawers, doors, buttons and levers."""
+    places: ClassVar[Mapping[str, Place]]
+    """Body -> where it is put at the start."""
+    heights: ClassVar[Mapping[str, float]] = {}
+    """Body -> height of its origin at the start [m]; 0 where none is said."""
+    colored: ClassVar[Mapping[str, str]] = {}
+    """Geom -> slot of the instruction whose colour it wears; colours of slots differ."""
+    tool_low: ClassVar[tuple[float, float, float]] = (0.42, -0.10, 0.16)
+    """Lowest start of the tool [m]."""
+    tool_high: ClassVar[tuple[float, float, float]] = (0.56, 0.10, 0.22)
+    """Highest start of the tool [m]."""
+
+    def __init__(self, num_worlds: int, *, reward: str = "dense", **options: Any) -> None:
+        """See `ArmTask`; `reward` "sparse" is 1 for success and 0 before it.
+
+        Raises:
+            ConfigError: `reward` is neither "dense" nor "sparse".
+        """
+        super().__init__(num_worlds, **options)
+        if reward not in REWARDS:
+            raise ConfigError(f"reward {reward!r}: expected {' or '.join(REWARDS)}")
+        self.is_sparse = reward == "sparse"
+        self.slots = tuple(sorted(set(self.colored.values())))
+        for slot in self.slots:
+            self.memory[f"color_{slot}"] = np.zeros(num_worlds)
+        self._read: tuple[Any, Reading] | None = None
+
+    # -- what a task says ------------------------------------------------------------------------
+
+    @abstractmethod
+    def stages(self, r: Reading) -> dict[str, NDArray]:
+        """Stage -> done (N,) bool, in the order of the work; the last one is success."""
+
+    @abstractmethod
+    def shaping(self, r: Reading) -> dict[str, NDArray]:
+        """Stage -> how near it is, (N,) in [0, 1]; stages that are left out pay when done."""
+
+    @abstractmethod
+    def aim(self, r: Reading) -> tuple[NDArray, NDArray]:
+        """What is to be handled now and where it is to go, (N, 3) [m] each."""
+
+    def prepare(self, world: World, mask: Mask, rng: WorldRng) -> None:
+        """Set what differs from the scene's home: open drawers, doors."""
+
+    # -- the contract ----------------------------------------------------------------------------
+
+    def reset(self, world: World, mask: Mask, rng: WorldRng) -> None:
+        """Places, the tool's start, colours, wording, then physics, in this order of draws."""
+        for name, row in draw_places(rng, mask, self.places).items():
+            half = 0.5 * row[:, 2]
+            zero = np.zeros(len(row))
+            height = np.full(len(row), self.heights.get(name, 0.0))
+            pose = [row[:, 0], row[:, 1], height, np.cos(half), zero, zero, np.sin(half)]
+            world.set_pose(name, np.stack(pose, axis=1), mask)
+        self.start_tool(world, mask, rng.uniform(mask, self.tool_low, self.tool_high, (3,)))
+        if self.slots:
+            order = rng.uniform(mask, 0.0, 1.0, (len(COLOR_NAMES),)).argsort(axis=1)
+            for i, slot in enumerate(self.slots):
+                self.memory[f"color_{slot}"][mask] = order[:, i]
+            for geom, slot in self.colored.items():
+                color = self.memory[f"color_{slot}"][mask].astype(int)
+                world.set_color(geom, PALETTE[color], mask)
+        self.memory["gripper"][mask] = 1.0
+        self.prepare(world, mask, rng)
+        self.instruction(rng, mask)
+        self.draw_physics(world, mask, rng)
+
+    def instruction(self, rng: WorldRng, mask: Mask) -> list[str]:
+        """Draw a paraphrase for each masked world."""
+        self.memory["wording"][mask] = rng.integers(mask, len(self.templates))
+        every = self.instructions
+        return [every[i] for i in np.flatnonzero(mask)]
+
+    @property
+    def instructions(self) -> list[str]:
+        """The sentence of every world."""
+        wording = self.memory["wording"].astype(int)
+        colors = {s: self.memory[f"color_{s}"].astype(int) for s in self.slots}
+        return [
+            self.templates.fill(w, **{s: COLOR_NAMES[c[i]] for s, c in colors.items()})
+            for i, w in enumerate(wording)
+        ]
+
+    def note_action(self, actions: NDArray) -> None:
+        """Remember the gripper command, the last column of every control mode."""
+        self.memory["gripper"] = np.asarray(actions[:, -1], np.float64).copy()
+
+    def read(self, world: World) -> Reading:
+        """Read the world once: judging, observing and the expert share what was read."""
+        key = (world, getattr(world, "revision", None))
+        if self._read is None or key[1] is None or self._read[0] != key:
+            self._read = key, self._reading(world)
+        r = self._read[1]
+        r.command = self.memory["gripper"]
+        return r
+
+    def _reading(self, world: World) -> Reading:
+        fingers = world.joint_position("finger_joint1", "finger_joint2")
+        gap = fingers[:, 0] + fingers[:, 1]
+        r = Reading(
+            world.pose("tool")[:, :3], world.velocity("tool")[:, :3], gap, self.memory["gripper"]
+        )
+        for name in self.things:
+            pose = world.pose(name)
+            r.at[name], r.quat[name] = pose[:, :3], pose[:, 3:]
+        low, high = GRASP_GAP
+        for name in self.graspable:
+            r.speed[name] = np.linalg.norm(world.velocity(name)[:, :3], axis=1)
+            touched = world.contacts("left_finger", name) & world.contacts("right_finger", name)
+            r.grasped[name] = touched & (gap > low) & (gap < high)
+        for name in self.fixtures:
+            r.joint[name] = world.joint_position(name)[:, 0]
+        return r
+
+    def observe(self, world: World) -> dict[str, NDArray]:
+        """Proprioception (N, 8), see `tabletop.PROPRIOCEPTION`; places and aims, from the tool."""
+        r = self.read(world)
+        felt = [r.tool, r.tool_velocity, r.gap[:, None], r.command[:, None]]
+        hidden = [r.at[name] - r.tool for name in self.things]
+        hidden += [r.quat[name] for name in self.graspable]
+        hidden += [r.grasped[name][:, None] for name in self.graspable]
+        hidden += [r.joint[name][:, None] for name in self.fixtures]
+        hidden += [place - r.tool for place in self.aim(r)]
+        hidden += [done[:, None] for done in self.stages(r).values()]
+        return {
+            "observation.state": np.concatenate(felt, axis=1, dtype=np.float32),
+            "privileged": np.concatenate(hidden, axis=1, dtype=np.float32),
+        }
+
+    def evaluate(self, world: World) -> Evaluation:
+        """Stages by name, `progress` (share that is done), `shaped` (and the next one's nearness)."""
+        r = self.read(world)
+        done = self.stages(r)
+        names = list(done)
+        # from the end: what comes after a stage implies it
+        reached = np.logical_or.accumulate(np.stack(list(done.values()))[::-1], axis=0)[::-1]
+        shaping = self.shaping(r)
+        near = np.zeros(self.num_worlds)
+        for i in reversed(range(len(names))):
+            before = reached[i - 1] if i else np.ones(self.num_worlds, bool)
+            value = shaping.get(names[i], np.zeros(self.num_worlds))
+            near = np.where(before & ~reached[i], value, near)
+        evaluation: Evaluation = dict(zip(names, reached, strict=True))
+        evaluation["progress"] = reached.mean(axis=0)
+        part = np.clip(near, 0.0, 1.0) / len(names)
+        evaluation["shaped"] = np.minimum(evaluation["progress"] + part, 1.0)
+        evaluation["success"] = reached[-1]
+        return evaluation
+
+    def reward(self, evaluation: Evaluation) -> tuple[NDArray, dict[str, NDArray]]:
+        """Stages done and the nearness of the next, each stage an equal part; or success alone."""
+        success = evaluation["success"].astype(np.float64)
+        if self.is_sparse:
+            return weighted({"success": (1.0, success)})
+        return weighted({"stages": (1.0, evaluation["shaped"])})
