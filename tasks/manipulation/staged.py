@@ -201,7 +201,7 @@ class StagedTask(ArmTask):
         }
 
     def evaluate(self, world: World) -> Evaluation:
-        """Stages by name, `progress` (share that is done), `shaped` (and the next one's nearness)."""
+        """Stages by name, `progress` (share done), `shaped` (with the next one's nearness)."""
         r = self.read(world)
         done = self.stages(r)
         names = list(done)
