@@ -61,6 +61,21 @@ _SERVOS: dict[str, Given] = {
     "joints.damping": Spread(0.5, 2.0, log=True),
     "servos.gain": Spread(0.7, 1.3),
 }
+_LIGHT: dict[str, Given] = {
+    "lights.brightness": Spread(0.6, 1.3),
+    "lights.turn": Spread(-1.0, 1.0),
+    "table.brightness": Spread(0.7, 1.3),
+    "robot.brightness": Spread(0.8, 1.0),
+}
+
+
+def _camera(shift: float, turn: float, zoom: float) -> dict[str, Given]:
+    """The front camera moved by up to `shift` [m], turned by `turn` [rad], its view by a share."""
+    moved: dict[str, Given] = {f"front.{axis}": Spread(-shift, shift) for axis in "xyz"}
+    turned: dict[str, Given] = {f"front.{axis}": Spread(-turn, turn) for axis in ("pitch", "yaw")}
+    return moved | turned | {"front.fov": Spread(1 - zoom, 1 + zoom)}
+
+
 PRESETS: dict[str, dict[str, Given]] = {
     "flight": {
         "mass_scale": SHARE,
@@ -77,22 +92,14 @@ PRESETS: dict[str, dict[str, Given]] = {
         **_SERVOS,
     },
     "servos": _SERVOS,
-    "looks": {
-        "lights.brightness": Spread(0.6, 1.3),
-        "lights.turn": Spread(-1.0, 1.0),
-        "table.brightness": Spread(0.7, 1.3),
-        "robot.brightness": Spread(0.8, 1.0),
-        "front.x": Spread(-0.02, 0.02),
-        "front.y": Spread(-0.02, 0.02),
-        "front.z": Spread(-0.02, 0.02),
-        "front.pitch": Spread(-0.03, 0.03),
-        "front.yaw": Spread(-0.03, 0.03),
-        "front.fov": Spread(0.95, 1.05),
-    },
+    "looks": _LIGHT | _camera(0.02, 0.03, 0.05),
+    "light": _LIGHT,
+    "camera": _camera(0.08, 0.06, 0.12),
 }
 """Randomisations by name, joined by "+". `flight`: what a drone's builder is unsure of, and slow
 motors. `arm`: what is seldom measured in a lab: loads, friction, servos that have aged. `looks`:
-light, surfaces, and a camera that somebody has bumped into."""
+light, surfaces, and a camera that somebody has bumped into; `light`: the former alone; `camera`:
+one that was put up anew by hand."""
 
 
 def spread(given: Given) -> Spread:

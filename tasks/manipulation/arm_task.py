@@ -9,12 +9,14 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from octoworld.core.errors import ConfigError
 from octoworld.core.registry import ROBOTS
 from octoworld.core.rng import WorldRng
 from robots.control.ik import IkConfig, InverseKinematics
 from sim.randomize import Given, Randomizer
 from sim.world import Mask, World
 
+from ..splits import split_named
 from ..task import Task
 
 TOOL_DOWN = (0.0, 1.0, 0.0, 0.0)
@@ -25,8 +27,12 @@ class ArmTask(Task):
     """What arm tasks share: the option to draw each world's parameters at every start."""
 
     robot = "panda"
-    remembers: ClassVar[tuple[str, ...]] = ()
-    """Names of the numbers (N,) in `memory`."""
+    remembers: ClassVar[tuple[str, ...]] = ("gripper", "wording")
+    """Names of the numbers (N,) in `memory`: the last gripper command, the sentence, ..."""
+    has_distractors: ClassVar[bool] = False
+    """Whether further things can stand about."""
+    physics: ClassVar[str | Mapping[str, Given]] = "arm"
+    """What the split `physics` randomises."""
 
     def __init__(
         self,
@@ -34,6 +40,7 @@ class ArmTask(Task):
         *,
         randomize: str | Mapping[str, Given] | None = None,
         randomize_ramp: int = 0,
+        split: str = "",
     ) -> None:
         """A task of `num_worlds` worlds.
 
@@ -43,17 +50,42 @@ class ArmTask(Task):
                 ("servos", "arm", "looks", "arm+looks"), or parameter of the world -> spread.
                 Starts stay those of the same seed without it.
             randomize_ramp: episodes over which the spreads grow to their full width.
+            split: what starts are drawn from, see `tasks.splits`; "" is everything.
 
         Raises:
-            UnknownNameError: no such preset; at the first reset, no such parameter.
+            UnknownNameError: no such preset or split; at the first reset, no such parameter.
+            ConfigError: the task has no distractors, which the split asks for.
         """
         super().__init__(num_worlds)
+        self.split = split_named(split) if split else None
+        if self.split is not None and self.split.distractors and not self.has_distractors:
+            raise ConfigError(f"task {self.name} has no distractors: take another split")
+        if self.split is not None and self.split.randomize and randomize is None:
+            preset = self.split.randomize
+            randomize = self.physics if preset == "arm" else preset
         self.memory = {name: np.zeros(num_worlds) for name in self.remembers}
         self.randomizer: Randomizer | None = None
         """Its `sampled()` says what physics each world has; None: all have the scene's."""
         if randomize is not None:
             self.randomizer = Randomizer(randomize, None, num_worlds, 1, randomize_ramp)
             self.memory["physics"] = self.randomizer.values
+
+    def instruction(self, rng: WorldRng, mask: Mask) -> list[str]:
+        """Draw a paraphrase for each masked world."""
+        may = np.arange(len(self.templates))
+        if self.split is not None:
+            may = self.split.wordings(len(may))
+        self.memory["wording"][mask] = may[rng.integers(mask, len(may))]
+        every = self.instructions
+        return [every[i] for i in np.flatnonzero(mask)]
+
+    def note_action(self, actions: NDArray) -> None:
+        """Remember the gripper command, the last column of every control mode."""
+        self.memory["gripper"] = np.asarray(actions[:, -1], np.float64).copy()
+
+    def may_stand(self, xy: NDArray) -> NDArray[np.bool_]:
+        """Whether the thing that the task is about may start at (..., 2) [m]."""
+        return np.ones(xy.shape[:-1], bool) if self.split is None else self.split.places(xy)
 
     @cached_property
     def _start_ik(self) -> InverseKinematics:

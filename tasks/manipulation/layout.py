@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,8 +66,21 @@ class Layout:
     tool: NDArray
 
 
-def draw_layout(rng: WorldRng, mask: Mask, config: LayoutConfig) -> Layout:
+def draw_layout(
+    rng: WorldRng,
+    mask: Mask,
+    config: LayoutConfig,
+    may_stand: Callable[[NDArray], NDArray[np.bool_]] | None = None,
+    subject: Literal["block", "cabinet"] = "block",
+) -> Layout:
     """Layouts of the masked worlds, each from its own stream.
+
+    Args:
+        rng: the worlds' streams.
+        mask: (N,) whose layouts are drawn.
+        config: ranges and room.
+        may_stand: of places (..., 2), which the subject may have; None: all.
+        subject: what the task is about.
 
     Raises:
         ConfigError: no candidate fits in some world; the ranges leave too little room.
@@ -74,10 +89,14 @@ def draw_layout(rng: WorldRng, mask: Mask, config: LayoutConfig) -> Layout:
     ranges = [c.block_x, c.block_y, c.zone_x, c.zone_y, c.bin_x, c.bin_y, c.cabinet_x, c.cabinet_y]
     ranges += [c.block_yaw, *zip(c.tool_low, c.tool_high, strict=True)]
     low, high = np.array(ranges, float).T
-    draws = rng.uniform(mask, low, high, (c.num_tries, len(ranges)))
+    # a test split may leave a twentieth of the candidates
+    tries = c.num_tries if may_stand is None else 12 * c.num_tries
+    draws = rng.uniform(mask, low, high, (tries, len(ranges)))
     fits = _fits(draws[..., 0:2], draws[..., 2:4], draws[..., 4:6], draws[..., 6:8], c)
+    if may_stand is not None:
+        fits &= may_stand(draws[..., 0:2] if subject == "block" else draws[..., 6:8])
     if not fits.any(axis=1).all():
-        raise ConfigError(f"no layout of {c.num_tries} tries fits; widen the ranges of {c}")
+        raise ConfigError(f"no layout of {tries} tries fits; widen the ranges of {c}")
     row = draws[np.arange(len(draws)), fits.argmax(axis=1)]
     return Layout(row[:, 0:2], row[:, 8], row[:, 2:4], row[:, 4:6], row[:, 6:8], row[:, 9:12])
 
@@ -112,3 +131,33 @@ def _fits(
         & (behind[..., 0] > 0.32)
         & (behind[..., 0] < 0.72)
     )
+
+
+def draw_distractors(rng: WorldRng, mask: Mask, start: Layout, count: int) -> NDArray[np.float64]:
+    """Places (n, count, 2) [m] out of the way: of block, zone, tool and the line of a push.
+
+    Raises:
+        ConfigError: some world has no room for them.
+    """
+    low, high = np.array([0.34, -0.14]), np.array([0.70, 0.16])
+    tries = 512
+    spots = rng.uniform(mask, low, high, (tries, 2))
+    # from behind the block to the zone a pushing hand comes along
+    way = start.zone - start.block
+    unit = way / np.linalg.norm(way, axis=1, keepdims=True)
+    begin, end = start.block - 0.12 * unit, start.zone
+    share = ((spots - begin[:, None]) * (end - begin)[:, None]).sum(axis=2)
+    share = np.clip(share / ((end - begin) ** 2).sum(axis=1)[:, None], 0.0, 1.0)
+    nearest = begin[:, None] + share[..., None] * (end - begin)[:, None]
+    free = np.linalg.norm(spots - nearest, axis=2) > 0.085
+    handle = start.cabinet - np.array([0.0, SIZES.cabinet_half[1] + SIZES.handle_reach])
+    for thing, room in ((start.zone, 0.10), (start.bin, 0.14), (handle, 0.12)):
+        free &= np.linalg.norm(spots - thing[:, None], axis=2) > room
+    out = np.empty((len(spots), count, 2))
+    rows = np.arange(len(spots))
+    for i in range(count):
+        if not free.any(axis=1).all():
+            raise ConfigError(f"no room for {count} distractors on the table")
+        out[:, i] = spots[rows, free.argmax(axis=1)]
+        free &= np.linalg.norm(spots - out[:, None, i], axis=2) > 0.08
+    return out

@@ -20,6 +20,7 @@ class OpenDrawer(TabletopTask):
     """Success: the drawer is open by 10 cm."""
 
     name = "OpenDrawer"
+    subject = "cabinet"
     templates = Templates(
         "open the drawer",
         "pull the drawer open",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,9 +32,18 @@ class Place:
 
 
 def draw_places(
-    rng: WorldRng, mask: Mask, places: Mapping[str, Place]
+    rng: WorldRng,
+    mask: Mask,
+    places: Mapping[str, Place],
+    may_stand: Callable[[NDArray], NDArray[np.bool_]] | None = None,
 ) -> dict[str, NDArray[np.float64]]:
     """(x, y, yaw) of each named thing, (n, 3) [m, m, rad], in the n masked worlds.
+
+    Args:
+        rng: the worlds' streams.
+        mask: (N,) whose places are drawn.
+        places: thing -> where it may stand.
+        may_stand: of places (..., 2), which the first thing may have; None: all.
 
     Raises:
         ConfigError: no candidate fits in some world; the ranges leave too little room.
@@ -46,6 +55,8 @@ def draw_places(
     least = room[:, None] + room[None]
     np.fill_diagonal(least, 0.0)
     fits = (apart >= least).all(axis=(2, 3))
+    if may_stand is not None:
+        fits &= may_stand(draws[:, :, 0, :2])
     if not fits.any(axis=1).all():
         raise ConfigError(
             f"no layout of {TRIES} fits: {', '.join(places)} need wider ranges or less room"

@@ -20,6 +20,7 @@ from ..rewards import tolerance
 from ..task import Evaluation, weighted
 from .arm_task import ArmTask
 from .expert import OPEN
+from .places import TRIES
 from .scene import FRONT_CAMERA, TABLE_RGBA
 from .tabletop import PALETTE, UPRIGHT
 
@@ -49,6 +50,7 @@ class Reach(ArmTask):
 
     name = "Reach"
     remembers = ("color", "gripper", "wording")
+    physics = "servos"
     cameras = ("front", "wrist")
     max_seconds = 3.0
     ends_on_success = False
@@ -69,8 +71,12 @@ class Reach(ArmTask):
 
     def reset(self, world: World, mask: Mask, rng: WorldRng) -> None:
         """Draw the tool's start, the ball at least 10 cm from it, and the colour."""
-        draws = rng.uniform(mask, shape=(2, 3)) * (HIGH - LOW) + LOW
-        tool, goal = draws[:, 0], draws[:, 1]
+        tries = 1 if self.split is None else TRIES
+        draws = rng.uniform(mask, shape=(2 * tries, 3)) * (HIGH - LOW) + LOW
+        tool, goals = draws[:, 0], draws[:, tries:]
+        far = np.linalg.norm(goals - tool[:, None], axis=2) >= LEAST_WAY
+        first = (far & self.may_stand(goals[..., :2])).argmax(axis=1)
+        goal = goals[np.arange(len(goals)), first]
         way = goal - tool
         length = np.linalg.norm(way, axis=1, keepdims=True)
         # too near: to the far side of the box, along the same line through its middle
@@ -85,28 +91,19 @@ class Reach(ArmTask):
         self.start_tool(world, mask, tool)
         pose = np.concatenate([goal, np.tile(UPRIGHT, (count, 1))], axis=1)
         world.set_pose("goal", pose, mask)
-        color = rng.integers(mask, len(COLOR_NAMES))
+        colors = np.arange(len(COLOR_NAMES)) if self.split is None else self.split.colors()
+        color = colors[rng.integers(mask, len(colors))]
         world.set_color("goal", PALETTE[color], mask)
         self.memory["color"][mask] = color
         self.memory["gripper"][mask] = OPEN
         self.instruction(rng, mask)
         self.draw_physics(world, mask, rng)
 
-    def instruction(self, rng: WorldRng, mask: Mask) -> list[str]:
-        """Draw a paraphrase for each masked world."""
-        self.memory["wording"][mask] = rng.integers(mask, len(self.templates))
-        every = self.instructions
-        return [every[i] for i in np.flatnonzero(mask)]
-
     @property
     def instructions(self) -> list[str]:
         """The sentence of every world."""
         columns = (self.memory[k].astype(int) for k in ("wording", "color"))
         return [self.templates.fill(w, goal=COLOR_NAMES[c]) for w, c in zip(*columns, strict=True)]
-
-    def note_action(self, actions: NDArray) -> None:
-        """Remember the gripper command, the last column of every control mode."""
-        self.memory["gripper"] = np.asarray(actions[:, -1], np.float64).copy()
 
     def observe(self, world: World) -> dict[str, NDArray]:
         """The table-top tasks' proprioception (N, 8), and the way to the ball (N, 3) [m]."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from octoworld.core.registry import ROBOTS
@@ -154,16 +154,48 @@ FRONT_CAMERA = CameraSpec(
 )
 
 
+DISTRACTORS: tuple[GeomSpec, ...] = (
+    GeomSpec("ball", "sphere", (0.02,), rgba=(0.95, 0.55, 0.15, 1.0), friction=SLIDING),
+    GeomSpec("can", "cylinder", (0.018, 0.028), rgba=(0.92, 0.92, 0.90, 1.0), friction=SLIDING),
+    GeomSpec("box", "box", (0.03, 0.014, 0.02), rgba=(0.10, 0.10, 0.11, 1.0), friction=SLIDING),
+)
+"""Shapes of things that nobody asks for, in colours that no instruction names."""
+
+
+def distractor(index: int) -> BodySpec:
+    """Thing number `index` to stand about; its name is `distractor0`, `distractor1`, ..."""
+    geom = DISTRACTORS[index % len(DISTRACTORS)]
+    name = f"distractor{index}"
+    # rolling friction: a ball that is let go on the table stays there
+    shape = replace(geom, name=name, contact_dim=6, friction=(0.5, 0.005, 0.002))
+    return BodySpec(
+        name,
+        position=(0.3 + 0.1 * index, 0.6, standing_height(index)),
+        joint=JointSpec(f"{name}_free", "free"),
+        geoms=(shape,),
+        mass=0.05,
+    )
+
+
+def standing_height(index: int) -> float:
+    """Of a distractor's centre above the table [m]."""
+    geom = DISTRACTORS[index % len(DISTRACTORS)]
+    return geom.size[-1]
+
+
 @cache
-def tabletop_scene(robot: str = "panda", sizes: TabletopSizes = SIZES) -> Scene:
+def tabletop_scene(
+    robot: str = "panda", sizes: TabletopSizes = SIZES, distractors: int = 0
+) -> Scene:
     """Robot, table, block, zone, bin (right), cabinet with a drawer (left), seen from the front."""
+    others = tuple(distractor(i) for i in range(distractors))
     table = GeomSpec(
         "table", "box", (0.60, 0.70, 0.02), (0.40, 0.0, -0.02), rgba=TABLE_RGBA, friction=SLIDING
     )
     return Scene(
         name="tabletop",
         robots=(RobotPlacement(ROBOTS.get(robot)()),),
-        bodies=(_block(sizes), _zone(sizes), _bin(sizes), *_cabinet(sizes)),
+        bodies=(_block(sizes), _zone(sizes), _bin(sizes), *_cabinet(sizes), *others),
         static_geoms=(table,),
         cameras=(FRONT_CAMERA,),
     )

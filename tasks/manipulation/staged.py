@@ -64,7 +64,6 @@ class StagedTask(ArmTask):
     the last stage.
     """
 
-    remembers = ("gripper", "wording")
     cameras = ("front", "wrist", "side")
     things: ClassVar[tuple[str, ...]]
     """Bodies and sites that are read and observed."""
@@ -73,7 +72,7 @@ class StagedTask(ArmTask):
     fixtures: ClassVar[tuple[str, ...]] = ()
     """Joints of drawers, doors, buttons and levers."""
     places: ClassVar[Mapping[str, Place]]
-    """Body -> where it is put at the start."""
+    """Body -> where it is put at the start; the split `positions` is about the first one."""
     heights: ClassVar[Mapping[str, float]] = {}
     """Body -> height of its origin at the start [m]; 0 where none is said."""
     colored: ClassVar[Mapping[str, str]] = {}
@@ -119,7 +118,7 @@ class StagedTask(ArmTask):
 
     def reset(self, world: World, mask: Mask, rng: WorldRng) -> None:
         """Places, the tool's start, colours, wording, then physics, in this order of draws."""
-        for name, row in draw_places(rng, mask, self.places).items():
+        for name, row in draw_places(rng, mask, self.places, self.may_stand).items():
             half = 0.5 * row[:, 2]
             zero = np.zeros(len(row))
             height = np.full(len(row), self.heights.get(name, 0.0))
@@ -127,7 +126,7 @@ class StagedTask(ArmTask):
             world.set_pose(name, np.stack(pose, axis=1), mask)
         self.start_tool(world, mask, rng.uniform(mask, self.tool_low, self.tool_high, (3,)))
         if self.slots:
-            order = rng.uniform(mask, 0.0, 1.0, (len(COLOR_NAMES),)).argsort(axis=1)
+            order = self._colors(rng, mask)
             for i, slot in enumerate(self.slots):
                 self.memory[f"color_{slot}"][mask] = order[:, i]
             for geom, slot in self.colored.items():
@@ -138,11 +137,17 @@ class StagedTask(ArmTask):
         self.instruction(rng, mask)
         self.draw_physics(world, mask, rng)
 
-    def instruction(self, rng: WorldRng, mask: Mask) -> list[str]:
-        """Draw a paraphrase for each masked world."""
-        self.memory["wording"][mask] = rng.integers(mask, len(self.templates))
-        every = self.instructions
-        return [every[i] for i in np.flatnonzero(mask)]
+    def _colors(self, rng: WorldRng, mask: Mask) -> NDArray[np.int64]:
+        """Orders of all colours (n, C): the first ones are the slots'."""
+        order = rng.uniform(mask, 0.0, 1.0, (len(COLOR_NAMES),)).argsort(axis=1)
+        if self.split is None:
+            return order
+        pairs = self.split.pairs() if len(self.slots) > 1 else self.split.colors()[:, None]
+        first = pairs[rng.integers(mask, len(pairs))]
+        # what was drawn first goes to the front, the others keep their order
+        later = ~(order[:, :, None] == first[:, None]).any(axis=2)
+        rest = order[later].reshape(len(order), -1)
+        return np.concatenate([first, rest], axis=1)
 
     @property
     def instructions(self) -> list[str]:
@@ -153,10 +158,6 @@ class StagedTask(ArmTask):
             self.templates.fill(w, **{s: COLOR_NAMES[c[i]] for s, c in colors.items()})
             for i, w in enumerate(wording)
         ]
-
-    def note_action(self, actions: NDArray) -> None:
-        """Remember the gripper command, the last column of every control mode."""
-        self.memory["gripper"] = np.asarray(actions[:, -1], np.float64).copy()
 
     def read(self, world: World) -> Reading:
         """Read the world once: judging, observing and the expert share what was read."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +18,8 @@ from ..language import COLOR_NAMES, COLORS
 from ..task import Evaluation
 from . import judging
 from .arm_task import ArmTask
-from .layout import LayoutConfig, draw_layout
-from .scene import SIZES, tabletop_scene
+from .layout import LayoutConfig, draw_distractors, draw_layout
+from .scene import SIZES, standing_height, tabletop_scene
 
 PALETTE = np.array([(*COLORS[name], 1.0) for name in COLOR_NAMES])
 UPRIGHT = (1.0, 0.0, 0.0, 0.0)
@@ -81,6 +81,9 @@ class TabletopTask(ArmTask):
     cameras = ("front", "wrist")
     slot_words: ClassVar = {"block": COLOR_NAMES, "zone": COLOR_NAMES}
     layout: LayoutConfig = LayoutConfig()
+    has_distractors = True
+    subject: ClassVar[Literal["block", "cabinet"]] = "block"
+    """What the split `positions` is about."""
     judge: JudgeConfig = JudgeConfig()
 
     _read: tuple[Any, Measurement] | None = None
@@ -95,11 +98,17 @@ class TabletopTask(ArmTask):
 
     def scene(self) -> Scene:
         """The shared scene; the same object for all table-top tasks."""
-        return tabletop_scene(self.robot)
+        return tabletop_scene(self.robot, SIZES, self.distractors)
+
+    @property
+    def distractors(self) -> int:
+        """Further things on the table."""
+        return 0 if self.split is None else self.split.distractors
 
     def reset(self, world: World, mask: Mask, rng: WorldRng) -> None:
         """Draw places, colours (block and zone differ) and the tool's start; gripper open."""
-        start = draw_layout(rng, mask, self.layout)
+        may_stand = None if self.split is None else self.may_stand
+        start = draw_layout(rng, mask, self.layout, may_stand, self.subject)
         count = len(start.tool)
 
         def placed(xy: NDArray, z: float, quat: NDArray | tuple = UPRIGHT) -> NDArray:
@@ -113,8 +122,12 @@ class TabletopTask(ArmTask):
         world.set_pose("bin", placed(start.bin, 0.0), mask)
         world.set_pose("cabinet", placed(start.cabinet, 0.0), mask)
         self.start_tool(world, mask, start.tool)
-        block = rng.integers(mask, len(COLOR_NAMES))
-        zone = (block + 1 + rng.integers(mask, len(COLOR_NAMES) - 1)) % len(COLOR_NAMES)
+        if self.split is None:
+            block = rng.integers(mask, len(COLOR_NAMES))
+            zone = (block + 1 + rng.integers(mask, len(COLOR_NAMES) - 1)) % len(COLOR_NAMES)
+        else:
+            pairs = self.split.pairs()
+            block, zone = pairs[rng.integers(mask, len(pairs))].T
         world.set_color("block", PALETTE[block], mask)
         world.set_color("zone", PALETTE[zone], mask)
         self.memory["block_color"][mask] = block
@@ -122,12 +135,11 @@ class TabletopTask(ArmTask):
         self.memory["gripper"][mask] = 1.0
         self.instruction(rng, mask)
         self.draw_physics(world, mask, rng)
-
-    def instruction(self, rng: WorldRng, mask: Mask) -> list[str]:
-        """Draw a paraphrase for each masked world."""
-        self.memory["wording"][mask] = rng.integers(mask, len(self.templates))
-        every = self.instructions
-        return [every[i] for i in np.flatnonzero(mask)]
+        if self.distractors:
+            others = draw_distractors(rng, mask, start, self.distractors)
+            for i in range(self.distractors):
+                pose = placed(others[:, i], standing_height(i), UPRIGHT)
+                world.set_pose(f"distractor{i}", pose, mask)
 
     @property
     def instructions(self) -> list[str]:
@@ -137,10 +149,6 @@ class TabletopTask(ArmTask):
             self.templates.fill(w, block=COLOR_NAMES[b], zone=COLOR_NAMES[z])
             for w, b, z in zip(*columns, strict=True)
         ]
-
-    def note_action(self, actions: NDArray) -> None:
-        """Remember the gripper command, the last column of every control mode."""
-        self.memory["gripper"] = np.asarray(actions[:, -1], np.float64).copy()
 
     def measure(self, world: World) -> Measurement:
         """Read the world once: judging and observing after a step share what was read."""
