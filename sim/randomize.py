@@ -94,7 +94,7 @@ PRESETS: dict[str, dict[str, Given]] = {
     "servos": _SERVOS,
     "looks": _LIGHT | _camera(0.02, 0.03, 0.05),
     "light": _LIGHT,
-    "camera": _camera(0.08, 0.06, 0.12),
+    "camera": _camera(0.06, 0.04, 0.1),
 }
 """Randomisations by name, joined by "+". `flight`: what a drone's builder is unsure of, and slow
 motors. `arm`: what is seldom measured in a lab: loads, friction, servos that have aged. `looks`:
