@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from octoworld.core.registry import ROBOTS
@@ -152,6 +152,16 @@ def _cabinet(sizes: TabletopSizes) -> tuple[BodySpec, BodySpec]:
 FRONT_CAMERA = CameraSpec(
     "front", position=(1.65, -0.03, 1.03), look_at=(0.50, -0.03, 0.065), fovy_deg=24.0
 )
+
+
+def front_camera(scale: float = 1.0) -> CameraSpec:
+    """The front camera, `scale` times as far from and as high above the arm's base [-]."""
+
+    def scaled(point: Vec3) -> Vec3:
+        return (scale * point[0], scale * point[1], scale * point[2])
+
+    to = FRONT_CAMERA.look_at or (0.0, 0.0, 0.0)
+    return replace(FRONT_CAMERA, position=scaled(FRONT_CAMERA.position), look_at=scaled(to))
 
 
 @cache

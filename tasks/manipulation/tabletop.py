@@ -10,9 +10,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from octoworld.core.registry import ROBOTS
+from octoworld.core.errors import ConfigError
 from octoworld.core.rng import WorldRng
-from robots.control.ik import IkConfig, InverseKinematics
 from sim.scene import Scene
 from sim.world import Mask, World
 
@@ -24,7 +23,6 @@ from .layout import LayoutConfig, draw_layout
 from .scene import SIZES, tabletop_scene
 
 PALETTE = np.array([(*COLORS[name], 1.0) for name in COLOR_NAMES])
-TOOL_DOWN = (0.0, 1.0, 0.0, 0.0)
 UPRIGHT = (1.0, 0.0, 0.0, 0.0)
 PROPRIOCEPTION = ("tool_x", "tool_y", "tool_z", "tool_vx", "tool_vy", "tool_vz", "gap", "gripper")
 """Names of the columns of `observation.state`: [m], [m/s], [m], last command in [-1, 1]."""
@@ -50,6 +48,10 @@ class JudgeConfig:
     """Finger gap of an open gripper [m]."""
     drawer_open: float = 0.10
     """Opening, counted as open [m]."""
+
+
+def _metres(point: Any) -> str:
+    return "({:.2f}, {:.2f}, {:.2f})".format(*point)
 
 
 @dataclass
@@ -88,6 +90,21 @@ class TabletopTask(ArmTask):
 
     _read: tuple[Any, Measurement] | None = None
 
+    def __init__(self, num_worlds: int, **options: Any) -> None:
+        """A task of `num_worlds` worlds; options of `ArmTask`.
+
+        Raises:
+            ConfigError: the arm does not reach the table's things.
+        """
+        super().__init__(num_worlds, **options)
+        low, high = self.layout.tool_range()
+        can_low, can_high = self.arm.workspace
+        if (low < np.array(can_low)).any() or (high > np.array(can_high)).any():
+            raise ConfigError(
+                f"task {self.name} needs a tool from {_metres(low)} to {_metres(high)} m; "
+                f"robot {self.robot!r} reaches from {_metres(can_low)} to {_metres(can_high)} m"
+            )
+
     @abstractmethod
     def succeeded(self, e: Evaluation) -> NDArray[np.bool_]:
         """Success (N,) from the common quantities."""
@@ -99,10 +116,6 @@ class TabletopTask(ArmTask):
     def scene(self) -> Scene:
         """The shared scene; the same object for all table-top tasks."""
         return tabletop_scene(self.robot)
-
-    @cached_property
-    def _start_ik(self) -> InverseKinematics:
-        return InverseKinematics(ROBOTS.get(self.robot)(), IkConfig(iterations=8))
 
     def reset(self, world: World, mask: Mask, rng: WorldRng) -> None:
         """Draw places, colours (block and zone differ) and the tool's start; gripper open."""
@@ -119,10 +132,7 @@ class TabletopTask(ArmTask):
         world.set_pose("zone", placed(start.zone, 0.0006), mask)
         world.set_pose("bin", placed(start.bin, 0.0), mask)
         world.set_pose("cabinet", placed(start.cabinet, 0.0), mask)
-        ik = self._start_ik
-        target = np.concatenate([start.tool, np.tile(TOOL_DOWN, (count, 1))], axis=1)
-        joints = ik.solve(np.tile(ik.home, (count, 1)), target)
-        world.set_joint_position(ik.spec.arm_joints, joints, mask)
+        world.set_joint_position(self.spec.arm_joints, self.joints_at(start.tool), mask)
         block = rng.integers(mask, len(COLOR_NAMES))
         zone = (block + 1 + rng.integers(mask, len(COLOR_NAMES) - 1)) % len(COLOR_NAMES)
         world.set_color("block", PALETTE[block], mask)
@@ -163,14 +173,12 @@ class TabletopTask(ArmTask):
 
     def _measured(self, world: World) -> Measurement:
         block = world.pose("block")
-        fingers = world.joint_position("finger_joint1", "finger_joint2")
-        gap = fingers[:, 0] + fingers[:, 1]
-        left = world.contacts("left_finger", "block")
-        right = world.contacts("right_finger", "block")
+        gap = world.joint_position(*self.spec.gripper_joints).sum(axis=1)
+        left, right = (world.contacts(finger, "block") for finger in self.arm.fingers)
         low, high = self.judge.grasp_gap
         return Measurement(
-            tool=world.pose("tool")[:, :3],
-            tool_velocity=world.velocity("tool")[:, :3],
+            tool=world.pose(self.spec.tool_site)[:, :3],
+            tool_velocity=world.velocity(self.spec.tool_site)[:, :3],
             gap=gap,
             command=self.memory["gripper"],
             block=block[:, :3],
