@@ -44,19 +44,11 @@ RANGES = {
 SPEED_LIMIT = 45 * 2 * math.pi / 60
 TORQUE_LIMIT = 30 * 0.0980665
 
-# A hobby servo's stiffness is what its firmware makes it (LeRobot sets P = 16 of 32; the MJCF's 998
-# N m/rad swings on at the torque limit). Here: 70 rad/s at damping ratio 0.9 with the inertia of
-# rotor (0.028) and links, without integral term and without gravity compensation, as the servos
-# are: the stretched arm sags by 1 to 2 mm.
-STIFFNESS = {
-    "shoulder_pan": 200.0,
-    "shoulder_lift": 250.0,
-    "elbow_flex": 180.0,
-    "wrist_flex": 150.0,
-    "wrist_roll": 140.0,
-    "gripper": 20.0,
-}
-DAMPING_TIME = 1.8 / 70
+# Stiffness is the MJCF's. Its damping of 2.731 N m s/rad leaves a ratio of 0.3; here the ratio is 1
+# with the inertia of rotor and links (0.036 kg m^2), so that a step does not swing. The servos have
+# no integral term and know nothing of the arm's weight: the stretched arm sags by 0.5 mm.
+STIFFNESS = 998.22
+DAMPING = 2 * math.sqrt(STIFFNESS * 0.036) - 0.60
 
 # Tool at (0.22, 0, 0.07), pointing down, jaws opening along y.
 HOME = (0.042546854, -0.103901086, 0.159019640, 1.515677796, -1.479569935)
@@ -186,8 +178,8 @@ def _bodies() -> tuple[BodySpec, ...]:
 
 def _actuators() -> tuple[ActuatorSpec, ...]:
     return tuple(
-        ActuatorSpec(f"{joint}_servo", joint, kp, kp * DAMPING_TIME, TORQUE_LIMIT, RANGES[joint])
-        for joint, kp in STIFFNESS.items()
+        ActuatorSpec(f"{joint}_servo", joint, STIFFNESS, DAMPING, TORQUE_LIMIT, span)
+        for joint, span in RANGES.items()
     )
 
 
@@ -205,7 +197,7 @@ def so101() -> RobotSpec:
         tool_site="tool",
         arm=ArmSpec(
             workspace=((0.14, -0.16, 0.012), (0.34, 0.16, 0.20)),
-            reach_box=((0.18, -0.10, 0.04), (0.30, 0.10, 0.15)),
+            reach_box=((0.17, -0.10, 0.04), (0.31, 0.10, 0.15)),
             fingers=("gripper", "moving_jaw"),
             # 1 rad of orientation is worth 1 cm: up to z = 0.08 m the tool points down, higher up
             # the wrist's range ends and it tilts, and its position stays within 0.5 mm
