@@ -44,7 +44,9 @@ D1, A2, A3, D4, D5, D6 = 0.1625, -0.425, -0.3922, 0.1333, 0.0997, 0.0996
 # Lateral offsets of upper arm and forearm from the shoulder's axis [m] (ROS2 description).
 UPPER_ARM_Z, FOREARM_Z = 0.138, 0.007
 
-JOINTS = ("shoulder_pan", "shoulder_lift", "elbow", "wrist_1", "wrist_2", "wrist_3")
+JOINTS: tuple[str, ...] = (
+    "shoulder_pan", "shoulder_lift", "elbow", "wrist_1", "wrist_2", "wrist_3",
+)  # fmt: skip
 _FULL, _HALF = (-2 * math.pi, 2 * math.pi), (-math.pi, math.pi)
 RANGES = (_FULL, _FULL, _HALF, _FULL, _FULL, _FULL)
 SPEED_LIMIT = math.pi

@@ -33,16 +33,16 @@ FAR = 0.64
 def reach_scene(robot: str) -> Scene:
     """Robot, table and a ball that nothing touches; the camera is nearer to a small arm."""
     spec = ROBOTS.get(robot)()
-    low, high = arm_of(spec).reach_box
-    middle = ((low[0] + high[0]) / 2, (low[1] + high[1]) / 2, (low[2] + high[2]) / 2)
+    scale = arm_of(spec).reach_box[1][0] / FAR
     table = GeomSpec("table", "box", (0.60, 0.70, 0.02), (0.40, 0.0, -0.02), rgba=TABLE_RGBA)
     ball = GeomSpec("goal", "sphere", (0.02,), rgba=(0.1, 0.6, 0.2, 1.0), collides=False)
+    place = (0.5 * scale, 0.0, 0.2 * scale)
     return Scene(
         name="reach",
         robots=(RobotPlacement(spec),),
-        bodies=(BodySpec("goal", position=middle, geoms=(ball,), movable_base=True),),
+        bodies=(BodySpec("goal", position=place, geoms=(ball,), movable_base=True),),
         static_geoms=(table,),
-        cameras=(front_camera(high[0] / FAR),),
+        cameras=(front_camera(scale),),
     )
 
 

@@ -1,5 +1,8 @@
 """Every arm: its kinematics, masses, home and control, against MuJoCo and against its sources."""
 
+# pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false
+# (mujoco is a C extension without type stubs)
+
 import mujoco
 import numpy as np
 import pytest
