@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from octoworld.core.errors import ConfigError
+
 if TYPE_CHECKING:
     from .rotorcraft import RotorcraftSpec
 
@@ -137,6 +139,30 @@ class EqualitySpec:
 
 
 @dataclass(frozen=True)
+class ArmSpec:
+    """What control and tasks must know of an arm: where its tool can be, in the base's frame."""
+
+    workspace: tuple[Vec3, Vec3]
+    """Lowest and highest position that end-effector control goes to [m]."""
+    reach_box: tuple[Vec3, Vec3]
+    """Lowest and highest corner of a box in which the tool gets from anywhere to anywhere while it
+    points down [m]."""
+    fingers: tuple[str, str]
+    """Bodies that close on a thing."""
+    tool_quat_wxyz: Quat = (0.0, 1.0, 0.0, 0.0)
+    """Orientation that end-effector control holds when it shifts only: pointing down, fingers
+    opening along y."""
+    orientation_cost: float = 0.5
+    """Of the tool's orientation error in inverse kinematics, against 1/m of its position's [1/rad];
+    small where an arm of less than 6 joints must give up orientation for position."""
+    posture_cost: float = 0.005
+    """Pull towards the home posture, which decides a redundant joint [1/rad]."""
+    lm_damping: float = 1e-3
+    """Levenberg-Marquardt damping, times the squared weighted error [-]; larger where
+    `orientation_cost` is small, or steps to places far off overshoot."""
+
+
+@dataclass(frozen=True)
 class RobotSpec:
     """Everything an engine needs to build the robot and a controller needs to drive it."""
 
@@ -151,9 +177,11 @@ class RobotSpec:
     """Joints that inverse kinematics moves, base to tip."""
     gripper_joints: tuple[str, ...] = ()
     gripper_range: tuple[float, float] = (0.0, 0.0)
-    """Target of each gripper joint when closed and when open [m]."""
+    """Target of each gripper joint when closed and when open [m], of a jaw's hinge [rad]."""
     tool_site: str = ""
     """Site that end-effector control moves."""
+    arm: ArmSpec | None = None
+    """Where an arm's tool can be and how it is led there; None: no arm."""
     cameras: tuple[CameraSpec, ...] = ()
     equalities: tuple[EqualitySpec, ...] = ()
     contact_excludes: tuple[tuple[str, str], ...] = ()
@@ -163,3 +191,14 @@ class RobotSpec:
     source: str = ""
     """Where the numbers come from."""
     notes: dict[str, str] = field(default_factory=dict)
+
+
+def arm_of(spec: RobotSpec) -> ArmSpec:
+    """What the spec says of its arm.
+
+    Raises:
+        ConfigError: the robot has no arm.
+    """
+    if spec.arm is None or not spec.arm_joints:
+        raise ConfigError(f"robot {spec.name!r} has no arm (its spec gives no ArmSpec)")
+    return spec.arm

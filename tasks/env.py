@@ -284,7 +284,7 @@ def task_env(
         backend: Registered physics backend; None is the task's own.
         num_threads: Threads of the backend; None chooses.
         seed: When given, the environment is reset with it.
-        task_options: Further arguments of the task, such as `robot` of drone tasks.
+        task_options: Further arguments of the task, such as `robot`.
         backend_options: Further arguments of the backend: `gui` of pybullet shows world 0 in a
             window; `dtype`, `device` of rotorcraft.
         options: Further arguments of `TaskEnv`.

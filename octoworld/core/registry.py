@@ -88,6 +88,8 @@ ROBOTS: Registry = Registry(
     "robot",
     (
         "robots.panda",
+        "robots.ur5e",
+        "robots.so101",
         "robots.crazyflie",
         "robots.racer",
         "robots.quadrotor",

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from octoworld.core.rng import WorldRng, derive_seed
 from octoworld.data.episode import Episode
-from robots.control.ik import IkConfig, InverseKinematics
+from robots.control.ik import InverseKinematics, ik_config
 from sim.world import Mask, World
 from tasks.drive import ArmDrive
 from tasks.env import task_env
@@ -47,8 +47,8 @@ def still_scenes(task: str, seeds: Sequence[int], cameras: Sequence[str]) -> lis
         tool = np.where(near[:, None], nearby, tool)
         assert isinstance(env.drive, ArmDrive)  # the table-top has a Panda
         spec = env.drive.mode.spec
-        ik = InverseKinematics(spec, IkConfig(iterations=12))
-        down = np.tile(env.drive.mode.config.tool_quat_wxyz, (count, 1))
+        ik = InverseKinematics(spec, ik_config(spec, iterations=12))
+        down = np.tile(env.drive.mode.arm.tool_quat_wxyz, (count, 1))
         start = world.joint_position(*spec.arm_joints)
         world.set_joint_position(
             spec.arm_joints, ik.solve(start, np.concatenate([tool, down], axis=1))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +37,13 @@ class IkConfig:
     """Gauss-Newton steps towards one target; two bring a 4 cm step within 0.1 mm."""
 
 
+def ik_config(spec: RobotSpec, **changes: Any) -> IkConfig:
+    """The arm's own costs, with `changes` of other fields."""
+    names = ("orientation_cost", "lm_damping", "posture_cost")
+    costs = {} if spec.arm is None else {name: getattr(spec.arm, name) for name in names}
+    return replace(IkConfig(**costs), **changes)
+
+
 class InverseKinematics:
     """Joint targets that bring the tool to a pose, within joint and speed limits.
 
@@ -48,9 +55,9 @@ class InverseKinematics:
     """
 
     def __init__(self, spec: RobotSpec, config: IkConfig | None = None) -> None:
-        """Prepare the arm `spec`; mink is imported only when a limit is met."""
+        """Prepare the arm `spec` (default costs: its own); mink is imported when a limit is met."""
         self.spec = spec
-        self.config = config or IkConfig()
+        self.config = config or ik_config(spec)
         self.kinematics = Kinematics(spec)
         self.home = np.array([spec.home[j] for j in spec.arm_joints])
         self.num_limited = 0

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from octoworld.core.errors import ConfigError
 from robots.spec import RobotSpec
 
-from .ik import IkConfig
+from .ik import IkConfig, ik_config
 
 SOLVER = "daqp"
 
@@ -47,7 +47,7 @@ class MinkIk:
 
     def __init__(self, spec: RobotSpec, config: IkConfig | None = None) -> None:
         """Build the arm's model, a FrameTask on the tool site and a PostureTask to home."""
-        self.config = config or IkConfig()
+        self.config = config or ik_config(spec)
         self.configuration = mink.Configuration(arm_model(spec))
         model = self.configuration.model
         self.frame_task = mink.FrameTask(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from octoworld.core.arrays import array_namespace
 from octoworld.core.registry import Registry
 from octoworld.core.rotations import quat_from_rotvec, quat_multiply
-from robots.spec import Quat, RobotSpec, Vec3
+from robots.spec import Quat, RobotSpec, Vec3, arm_of
 
 from .ik import IkConfig, InverseKinematics
 
@@ -30,14 +30,14 @@ class ControlConfig:
     """Tool turn of a full action [rad]."""
     joint_step: float = 0.15
     """Joint turn of a full action [rad]."""
-    tool_quat_wxyz: Quat = (0.0, 1.0, 0.0, 0.0)
-    """Orientation that `ee_delta_pos` holds: pointing down, fingers opening along y."""
-    workspace_low: Vec3 = (0.28, -0.34, 0.012)
-    """Lowest tool position [m]; at 0.012 the Panda's fingertips clear the table by 2.5 mm."""
-    workspace_high: Vec3 = (0.74, 0.34, 0.40)
-    """Highest tool position [m]."""
-    ik: IkConfig = field(default_factory=IkConfig)
-    """Costs of the inverse kinematics."""
+    tool_quat_wxyz: Quat | None = None
+    """Orientation that `ee_delta_pos` holds; None is the arm's own: pointing down."""
+    workspace_low: Vec3 | None = None
+    """Lowest tool position [m]; None is the arm's own."""
+    workspace_high: Vec3 | None = None
+    """Highest tool position [m]; None is the arm's own."""
+    ik: IkConfig | None = None
+    """Costs of the inverse kinematics; None are the arm's own."""
 
 
 class ControlMode(ABC):
@@ -51,7 +51,13 @@ class ControlMode(ABC):
     """Registered name."""
 
     def __init__(self, spec: RobotSpec, config: ControlConfig | None = None) -> None:
+        """Prepare the arm `spec`.
+
+        Raises:
+            ConfigError: the robot has no arm.
+        """
         self.spec, self.config = spec, config or ControlConfig()
+        self.arm = arm_of(spec)
         self.ik = InverseKinematics(spec, self.config.ik)
         self.kinematics = self.ik.kinematics
         joints = [actuator.joint for actuator in spec.actuators]
@@ -87,15 +93,18 @@ class ControlMode(ABC):
         return xp.take(xp.concat([arm, gripper], axis=1), xp.asarray(self._columns), axis=1)
 
     def _in_workspace(self, position: Any) -> Any:
-        xp = array_namespace(position)
-        low = xp.asarray(self.config.workspace_low, dtype=position.dtype)
-        high = xp.asarray(self.config.workspace_high, dtype=position.dtype)
+        xp, (lowest, highest) = array_namespace(position), self.arm.workspace
+        low = xp.asarray(self.config.workspace_low or lowest, dtype=position.dtype)
+        high = xp.asarray(self.config.workspace_high or highest, dtype=position.dtype)
         return xp.minimum(xp.maximum(position, low), high)
 
 
 @CONTROL_MODES.register("ee_delta_pos")
 class EeDeltaPos(ControlMode):
-    """(dx, dy, dz, gripper): shift of the tool, which keeps pointing down."""
+    """(dx, dy, dz, gripper): shift of the tool, which keeps pointing down.
+
+    An arm of five joints points down as far as its position lets it.
+    """
 
     name = "ee_delta_pos"
 
@@ -109,14 +118,18 @@ class EeDeltaPos(ControlMode):
         xp = array_namespace(actions, joints)
         position, _ = self.kinematics.tool_frame(joints)
         position = self._in_workspace(position + actions * self.config.position_step)
-        quat = xp.asarray(self.config.tool_quat_wxyz, dtype=joints.dtype)
+        held = self.config.tool_quat_wxyz or self.arm.tool_quat_wxyz
+        quat = xp.asarray(held, dtype=joints.dtype)
         quat = xp.broadcast_to(quat, (joints.shape[0], 4))
         return self.ik.solve(joints, xp.concat([position, quat], axis=1), self.config.period)
 
 
 @CONTROL_MODES.register("ee_delta_pose")
 class EeDeltaPose(ControlMode):
-    """(dx, dy, dz, rx, ry, rz, gripper): shift and turn (rotation vector, world axes)."""
+    """(dx, dy, dz, rx, ry, rz, gripper): shift and turn (rotation vector, world axes).
+
+    An arm of five joints takes the part of a turn that leaves its position alone.
+    """
 
     name = "ee_delta_pose"
 

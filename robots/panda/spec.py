@@ -14,6 +14,7 @@ from octoworld.core.registry import register_robot
 from robots.shapes import between
 from robots.spec import (
     ActuatorSpec,
+    ArmSpec,
     BodySpec,
     CameraSpec,
     EqualitySpec,
@@ -273,6 +274,12 @@ def panda() -> RobotSpec:
         gripper_joints=fingers,
         gripper_range=(0.0, FINGER_STROKE),
         tool_site="tool",
+        arm=ArmSpec(
+            # at 0.012 the fingertips clear the table by 2.5 mm
+            workspace=((0.28, -0.34, 0.012), (0.74, 0.34, 0.40)),
+            reach_box=((0.38, -0.20, 0.06), (0.64, 0.20, 0.30)),
+            fingers=("left_finger", "right_finger"),
+        ),
         cameras=(
             CameraSpec(
                 "wrist",

@@ -143,10 +143,11 @@ class Client:
             for t, link in self.layout.joint_links:
                 if t == i:
                     joint = self._joint(t, link)
-                    # Bullet's motor at speed 0 is dry friction
+                    # Bullet's motor at speed 0 is dry friction; a servo has its own
+                    loss = 0.0 if needs_servo(tree) else joint.friction_loss
                     pybullet.setJointMotorControl2(
                         body, link, pybullet.VELOCITY_CONTROL, targetVelocity=0,
-                        force=joint.friction_loss, **on,
+                        force=loss, **on,
                     )  # fmt: skip
                     pybullet.changeDynamics(body, link, jointDamping=0, **on)
                     if not needs_servo(tree):

@@ -58,13 +58,16 @@ def _acts(scene: Scene, client: Client) -> dict[str, Act]:
         if not links:
             continue
         servos = [i for i, s in enumerate(client.servos) if s.body in _bodies(client, trees)]
+        served = {client.servos[i].body for i in servos}
         losses = {
-            layout.joint_links[layout.joints[placed.prefix + b.joint.name]]: b.joint.friction_loss
+            link: b.joint.friction_loss
             for b in placed.spec.bodies
             if b.joint is not None and b.joint.kind != "free"
+            for link in [layout.joint_links[layout.joints[placed.prefix + b.joint.name]]]
+            if client.bodies[link[0]] not in served
         }
         acts[f"{placed.prefix}joints.damping"] = partial(_servo_damping, servos)
-        acts[f"{placed.prefix}joints.friction"] = partial(_dry_friction, losses)
+        acts[f"{placed.prefix}joints.friction"] = partial(_dry_friction, losses, servos)
         acts[f"{placed.prefix}servos.gain"] = partial(_servo_gain, servos)
     gravity = scene.gravity
 
@@ -109,7 +112,11 @@ def _joint_damping(tree: int, link: int, damping: float, client: Client, share: 
     )
 
 
-def _dry_friction(losses: dict[tuple[int, int], float], client: Client, share: float) -> None:
+def _dry_friction(
+    losses: dict[tuple[int, int], float], servos: list[int], client: Client, share: float
+) -> None:
+    for i in servos:
+        client.servos[i].scale(friction=share)
     for (tree, link), loss in losses.items():
         pybullet.setJointMotorControl2(
             client.bodies[tree], link, pybullet.VELOCITY_CONTROL, targetVelocity=0,

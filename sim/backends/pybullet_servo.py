@@ -12,6 +12,9 @@ from octoworld.core.errors import ConfigError
 from . import pybullet_engine as pybullet
 from .urdf import Tree
 
+FRICTION_SWEEPS = 4
+"""Of Gauss-Seidel; rotors make the joints nearly independent, so that few do."""
+
 
 def needs_servo(tree: Tree) -> bool:
     """Whether Bullet's own joints do not do: actuators, armature or carried weight."""
@@ -33,7 +36,9 @@ class Servo:
 
     with D the joints' and servos' damping and b gravity and Coriolis forces, and Bullet is given
     the torque M a + b that makes it so. Servo forces at their limit enter as constants. Contacts
-    then act on the arm without its armature.
+    then act on the arm without its armature. Dry friction is found with it (a motor of Bullet's at
+    speed 0 would know no armature, and hold a light link against any servo): the forces within
+    their limits that bring the joints to rest, by projected Gauss-Seidel.
     """
 
     def __init__(self, client: int, body: int, tree: Tree, links: list[int]) -> None:
@@ -54,6 +59,7 @@ class Servo:
         specs = {tree.prefix + joint.name: joint for _, joint in tree.joints}
         self.armature = np.array([specs[n].armature for n in names])
         self.joint_damping = np.array([specs[n].damping for n in names])
+        self.friction = np.array([specs[n].friction_loss for n in names])
         self.stiffness, self.damping = np.zeros(len(names)), np.zeros(len(names))
         self.limit, self.range = np.zeros(len(names)), np.zeros((2, len(names)))
         self.columns: list[int] = []
@@ -64,12 +70,20 @@ class Servo:
             self.stiffness[k], self.damping[k] = actuator.stiffness, actuator.damping
             self.limit[k], self.range[:, k] = actuator.force_limit, actuator.range
 
-        self.built = self.joint_damping, self.stiffness, self.damping
+        self.built = self.joint_damping, self.stiffness, self.damping, self.friction
         """As the robot's description has them."""
 
-    def scale(self, *, damping: float | None = None, gain: float | None = None) -> None:
-        """Damping of the joints, or gains of the servos, as shares of the description's."""
-        joint_damping, stiffness, servo_damping = self.built
+    def scale(
+        self,
+        *,
+        damping: float | None = None,
+        gain: float | None = None,
+        friction: float | None = None,
+    ) -> None:
+        """Damping or friction of the joints, or gains of the servos, as shares of the spec's."""
+        joint_damping, stiffness, servo_damping, dry = self.built
+        if friction is not None:
+            self.friction = friction * dry
         if damping is not None:
             self.joint_damping = damping * joint_damping
         if gain is not None:
@@ -101,7 +115,10 @@ class Servo:
         for _ in range(3):
             drive = k * (goal - q - h * v) - d * v
             right = drive + force - self.joint_damping * v - load
-            a = np.linalg.solve(inertia + np.diag(h * d + h * h * k), right)
+            matrix = inertia + np.diag(h * d + h * h * k)
+            a = np.linalg.solve(matrix, right)
+            if self.friction.any():
+                a = self._with_friction(a, v, h, matrix)
             servo = drive - (h * d + h * h * k) * a
             over = (np.abs(servo) > self.limit) & (self.limit > 0)
             if not over.any():
@@ -113,3 +130,18 @@ class Servo:
             self.body, self.links, p.TORQUE_CONTROL, forces=torque.tolist(),
             physicsClientId=self.client,
         )  # fmt: skip
+
+    def _with_friction(
+        self, a: NDArray, v: NDArray, h: float, matrix: NDArray
+    ) -> NDArray[np.float64]:
+        """Accelerations (J,) when dry friction slows the joints, at most to rest."""
+        inverse = np.linalg.inv(matrix)
+        force, limit = np.zeros(len(v)), self.friction
+        ahead = v + h * a
+        for _ in range(FRICTION_SWEEPS):
+            for i in np.flatnonzero(limit):
+                rest = force[i] - ahead[i] / (h * inverse[i, i])
+                change = np.clip(rest, -limit[i], limit[i]) - force[i]
+                force[i] += change
+                ahead = ahead + h * inverse[:, i] * change
+        return (ahead - v) / h

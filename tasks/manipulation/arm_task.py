@@ -12,19 +12,17 @@ from numpy.typing import NDArray
 from octoworld.core.errors import ConfigError
 from octoworld.core.registry import ROBOTS
 from octoworld.core.rng import WorldRng
-from robots.control.ik import IkConfig, InverseKinematics
+from robots.control.ik import InverseKinematics, ik_config
+from robots.spec import RobotSpec, arm_of
 from sim.randomize import Given, Randomizer
 from sim.world import Mask, World
 
 from ..splits import split_named
 from ..task import Task
 
-TOOL_DOWN = (0.0, 1.0, 0.0, 0.0)
-"""Orientation wxyz of a tool that points down, fingers opening along y."""
-
 
 class ArmTask(Task):
-    """What arm tasks share: the option to draw each world's parameters at every start."""
+    """What arm tasks share: the choice of the arm, and parameters drawn at every start."""
 
     robot = "panda"
     remembers: ClassVar[tuple[str, ...]] = ("gripper", "wording")
@@ -38,6 +36,7 @@ class ArmTask(Task):
         self,
         num_worlds: int,
         *,
+        robot: str | None = None,
         randomize: str | Mapping[str, Given] | None = None,
         randomize_ramp: int = 0,
         split: str = "",
@@ -46,6 +45,7 @@ class ArmTask(Task):
 
         Args:
             num_worlds: N.
+            robot: registered arm; None is the task's own.
             randomize: what is drawn for each world at every start, see `sim.randomize`: presets
                 ("servos", "arm", "looks", "arm+looks"), or parameter of the world -> spread.
                 Starts stay those of the same seed without it.
@@ -53,10 +53,17 @@ class ArmTask(Task):
             split: what starts are drawn from, see `tasks.splits`; "" is everything.
 
         Raises:
-            UnknownNameError: no such preset or split; at the first reset, no such parameter.
-            ConfigError: the task has no distractors, which the split asks for.
+            UnknownNameError: no such robot, preset or split; at the first reset, no such parameter.
+            ConfigError: the robot has no arm, or one that cannot do the task; the task has no
+                distractors, which the split asks for.
         """
         super().__init__(num_worlds)
+        if robot is not None:
+            self.robot = robot  # type: ignore[misc]
+        self.spec: RobotSpec = ROBOTS.get(self.robot)()
+        """The arm."""
+        self.arm = arm_of(self.spec)
+        """Its workspace."""
         self.split = split_named(split) if split else None
         if self.split is not None and self.split.distractors and not self.has_distractors:
             raise ConfigError(f"task {self.name} has no distractors: take another split")
@@ -87,19 +94,22 @@ class ArmTask(Task):
         """Whether the thing that the task is about may start at (..., 2) [m]."""
         return np.ones(xy.shape[:-1], bool) if self.split is None else self.split.places(xy)
 
-    @cached_property
-    def _start_ik(self) -> InverseKinematics:
-        return InverseKinematics(ROBOTS.get(self.robot)(), IkConfig(iterations=8))
-
     def start_tool(self, world: World, mask: Mask, tool: NDArray) -> None:
-        """Put the masked worlds' tools at (n, 3) [m], pointing down."""
-        ik, count = self._start_ik, len(tool)
-        target = np.concatenate([tool, np.tile(TOOL_DOWN, (count, 1))], axis=1)
-        joints = ik.solve(np.tile(ik.home, (count, 1)), target)
-        world.set_joint_position(ik.spec.arm_joints, joints, mask)
+        """Put the masked worlds' tools at (n, 3) [m], pointing down as far as they can."""
+        world.set_joint_position(self.spec.arm_joints, self.joints_at(tool), mask)
 
     def draw_physics(self, world: World, mask: Mask, rng: WorldRng) -> None:
         """New parameters of the masked worlds; after all else is drawn, which so stays the same."""
         if self.randomizer is not None:
             drawn = self.randomizer.draw(mask, rng)
             world.set_parameters({name: value[:, 0] for name, value in drawn.items()}, mask)
+
+    def joints_at(self, tool: NDArray) -> NDArray[np.float64]:
+        """Arm joints (n, J) [rad] with the tool at (n, 3) [m], pointing down as far as it can."""
+        ik = self._start_ik
+        target = np.concatenate([tool, np.tile(self.arm.tool_quat_wxyz, (len(tool), 1))], axis=1)
+        return ik.solve(np.tile(ik.home, (len(tool), 1)), target)
+
+    @cached_property
+    def _start_ik(self) -> InverseKinematics:
+        return InverseKinematics(self.spec, ik_config(self.spec, iterations=8))

@@ -53,6 +53,18 @@ class LayoutConfig:
     num_tries: int = 48
     """Candidates drawn for each world at once; the first that fits is taken."""
 
+    def tool_range(self) -> tuple[NDArray, NDArray]:
+        """Lowest and highest tool position (3,) [m] that the four jobs need.
+
+        Places of the things themselves, the drawer's bar, and from half a block's height up.
+        """
+        bar = self.cabinet_y[1] - SIZES.cabinet_half[1] - SIZES.handle_reach
+        x = (self.block_x, self.zone_x, self.bin_x, self.cabinet_x)
+        y = (self.block_y, self.zone_y, self.bin_y, (bar, bar))
+        low = (min(lo for lo, _ in x), min(lo for lo, _ in y), SIZES.block_half)
+        high = (max(hi for _, hi in x), max(hi for _, hi in y), SIZES.block_half)
+        return np.minimum(low, self.tool_low), np.maximum(high, self.tool_high)
+
 
 @dataclass(frozen=True)
 class Layout:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from octoworld.core.registry import ROBOTS, register_task, register_training
 from octoworld.core.rng import WorldRng
 from robots.control.modes import ControlConfig
-from robots.spec import BodySpec, GeomSpec
+from robots.spec import BodySpec, GeomSpec, arm_of
 from sim.scene import RobotPlacement, Scene
 from sim.world import Mask, World
 
@@ -21,26 +21,29 @@ from ..task import Evaluation, weighted
 from .arm_task import ArmTask
 from .expert import OPEN
 from .places import TRIES
-from .scene import FRONT_CAMERA, TABLE_RGBA
+from .scene import TABLE_RGBA, front_camera
 from .tabletop import PALETTE, UPRIGHT
 
-LOW, HIGH = np.array([0.38, -0.20, 0.06]), np.array([0.64, 0.20, 0.30])
-"""Corners of the box in which ball and tool start [m]."""
 LEAST_WAY = 0.10
-"""From the tool's start to the ball [m]."""
+"""From the tool's start to the ball [m], in a box of at least 2.5 times that width."""
+FAR = 0.64
+"""How far before its base an arm's box ends that the front camera was put up for [m]."""
 
 
 @cache
 def reach_scene(robot: str) -> Scene:
-    """Robot, table and a ball that nothing touches."""
+    """Robot, table and a ball that nothing touches; the camera is nearer to a small arm."""
+    spec = ROBOTS.get(robot)()
+    scale = arm_of(spec).reach_box[1][0] / FAR
     table = GeomSpec("table", "box", (0.60, 0.70, 0.02), (0.40, 0.0, -0.02), rgba=TABLE_RGBA)
     ball = GeomSpec("goal", "sphere", (0.02,), rgba=(0.1, 0.6, 0.2, 1.0), collides=False)
+    place = (0.5 * scale, 0.0, 0.2 * scale)
     return Scene(
         name="reach",
-        robots=(RobotPlacement(ROBOTS.get(robot)()),),
-        bodies=(BodySpec("goal", position=(0.5, 0.0, 0.2), geoms=(ball,), movable_base=True),),
+        robots=(RobotPlacement(spec),),
+        bodies=(BodySpec("goal", position=place, geoms=(ball,), movable_base=True),),
         static_geoms=(table,),
-        cameras=(FRONT_CAMERA,),
+        cameras=(front_camera(scale),),
     )
 
 
@@ -71,25 +74,26 @@ class Reach(ArmTask):
 
     def reset(self, world: World, mask: Mask, rng: WorldRng) -> None:
         """Draw the tool's start, the ball at least 10 cm from it, and the colour."""
+        low, high = np.array(self.arm.reach_box)
+        least_way = min(LEAST_WAY, 0.4 * float((high - low)[:2].min()))
         tries = 1 if self.split is None else TRIES
-        draws = rng.uniform(mask, shape=(2 * tries, 3)) * (HIGH - LOW) + LOW
+        draws = rng.uniform(mask, shape=(2 * tries, 3)) * (high - low) + low
         tool, goals = draws[:, 0], draws[:, tries:]
-        far = np.linalg.norm(goals - tool[:, None], axis=2) >= LEAST_WAY
+        far = np.linalg.norm(goals - tool[:, None], axis=2) >= least_way
         first = (far & self.may_stand(goals[..., :2])).argmax(axis=1)
         goal = goals[np.arange(len(goals)), first]
         way = goal - tool
         length = np.linalg.norm(way, axis=1, keepdims=True)
         # too near: to the far side of the box, along the same line through its middle
-        middle = (LOW + HIGH) / 2
-        goal = np.where(length < LEAST_WAY, 2 * middle - goal, goal)
+        middle = (low + high) / 2
+        goal = np.where(length < least_way, 2 * middle - goal, goal)
         goal = np.where(
-            np.linalg.norm(goal - tool, axis=1, keepdims=True) < LEAST_WAY,
-            tool + np.where(tool > middle, -LEAST_WAY, LEAST_WAY) * np.array([1.0, 1.0, 0.0]),
+            np.linalg.norm(goal - tool, axis=1, keepdims=True) < least_way,
+            tool + np.where(tool > middle, -least_way, least_way) * np.array([1.0, 1.0, 0.0]),
             goal,
         )
-        count = len(goal)
         self.start_tool(world, mask, tool)
-        pose = np.concatenate([goal, np.tile(UPRIGHT, (count, 1))], axis=1)
+        pose = np.concatenate([goal, np.tile(UPRIGHT, (len(goal), 1))], axis=1)
         world.set_pose("goal", pose, mask)
         colors = np.arange(len(COLOR_NAMES)) if self.split is None else self.split.colors()
         color = colors[rng.integers(mask, len(colors))]
@@ -107,10 +111,10 @@ class Reach(ArmTask):
 
     def observe(self, world: World) -> dict[str, NDArray]:
         """The table-top tasks' proprioception (N, 8), and the way to the ball (N, 3) [m]."""
-        tool = world.pose("tool")[:, :3]
-        fingers = world.joint_position("finger_joint1", "finger_joint2")
+        tool = world.pose(self.spec.tool_site)[:, :3]
+        gap = world.joint_position(*self.spec.gripper_joints).sum(axis=1, keepdims=True)
         felt = [
-            tool, world.velocity("tool")[:, :3], fingers.sum(axis=1, keepdims=True),
+            tool, world.velocity(self.spec.tool_site)[:, :3], gap,
             self.memory["gripper"][:, None],
         ]  # fmt: skip
         way = world.pose("goal")[:, :3] - tool
@@ -121,8 +125,9 @@ class Reach(ArmTask):
 
     def evaluate(self, world: World) -> Evaluation:
         """Distance, speed, success."""
-        distance = np.linalg.norm(world.pose("goal")[:, :3] - world.pose("tool")[:, :3], axis=1)
-        speed = np.linalg.norm(world.velocity("tool")[:, :3], axis=1)
+        tool = self.spec.tool_site
+        distance = np.linalg.norm(world.pose("goal")[:, :3] - world.pose(tool)[:, :3], axis=1)
+        speed = np.linalg.norm(world.velocity(tool)[:, :3], axis=1)
         reached = distance < self.reach_distance
         return {
             "distance": distance, "speed": speed, "reached": reached,
@@ -142,7 +147,7 @@ class Reach(ArmTask):
 
     def expert(self) -> ReachExpert:
         """Straight to the ball."""
-        return ReachExpert()
+        return ReachExpert(self.spec.tool_site)
 
 
 class ReachExpert:
@@ -150,12 +155,13 @@ class ReachExpert:
 
     speed = 0.6
 
-    def __init__(self) -> None:
-        self._step = ControlConfig().position_step
+    def __init__(self, tool: str = "tool") -> None:
+        """`tool` is the site to bring to the ball."""
+        self._tool, self._step = tool, ControlConfig().position_step
 
     def act(self, world: World) -> NDArray[np.float64]:
         """Actions (N, 4) in [-1, 1] of `ee_delta_pos`."""
-        shift = (world.pose("goal")[:, :3] - world.pose("tool")[:, :3]) / self._step
+        shift = (world.pose("goal")[:, :3] - world.pose(self._tool)[:, :3]) / self._step
         largest = np.abs(shift).max(axis=1, keepdims=True)
         shift = shift * np.minimum(1.0, self.speed / np.maximum(largest, 1e-9))
         return np.concatenate([shift, np.full((len(shift), 1), OPEN)], axis=1)

@@ -183,6 +183,16 @@ def standing_height(index: int) -> float:
     return geom.size[-1]
 
 
+def front_camera(scale: float = 1.0) -> CameraSpec:
+    """The front camera, `scale` times as far from and as high above the arm's base [-]."""
+
+    def scaled(point: Vec3) -> Vec3:
+        return (scale * point[0], scale * point[1], scale * point[2])
+
+    to = FRONT_CAMERA.look_at or (0.0, 0.0, 0.0)
+    return replace(FRONT_CAMERA, position=scaled(FRONT_CAMERA.position), look_at=scaled(to))
+
+
 @cache
 def tabletop_scene(
     robot: str = "panda", sizes: TabletopSizes = SIZES, distractors: int = 0

@@ -169,10 +169,10 @@ class StagedTask(ArmTask):
         return r
 
     def _reading(self, world: World) -> Reading:
-        fingers = world.joint_position("finger_joint1", "finger_joint2")
-        gap = fingers[:, 0] + fingers[:, 1]
+        gap = world.joint_position(*self.spec.gripper_joints).sum(axis=1)
+        tool = self.spec.tool_site
         r = Reading(
-            world.pose("tool")[:, :3], world.velocity("tool")[:, :3], gap, self.memory["gripper"]
+            world.pose(tool)[:, :3], world.velocity(tool)[:, :3], gap, self.memory["gripper"]
         )
         for name in self.things:
             pose = world.pose(name)
@@ -180,8 +180,8 @@ class StagedTask(ArmTask):
         low, high = GRASP_GAP
         for name in self.graspable:
             r.speed[name] = np.linalg.norm(world.velocity(name)[:, :3], axis=1)
-            touched = world.contacts("left_finger", name) & world.contacts("right_finger", name)
-            r.grasped[name] = touched & (gap > low) & (gap < high)
+            left, right = (world.contacts(finger, name) for finger in self.arm.fingers)
+            r.grasped[name] = left & right & (gap > low) & (gap < high)
         for name in self.fixtures:
             r.joint[name] = world.joint_position(name)[:, 0]
         return r

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from octoworld.core.errors import ConfigError
 from octoworld.core.rng import WorldRng
 from sim.scene import Scene
 from sim.world import Mask, World
@@ -47,6 +48,10 @@ class JudgeConfig:
     """Finger gap of an open gripper [m]."""
     drawer_open: float = 0.10
     """Opening, counted as open [m]."""
+
+
+def _metres(point: Any) -> str:
+    return "({:.2f}, {:.2f}, {:.2f})".format(*point)
 
 
 @dataclass
@@ -87,6 +92,21 @@ class TabletopTask(ArmTask):
     judge: JudgeConfig = JudgeConfig()
 
     _read: tuple[Any, Measurement] | None = None
+
+    def __init__(self, num_worlds: int, **options: Any) -> None:
+        """A task of `num_worlds` worlds; options of `ArmTask`.
+
+        Raises:
+            ConfigError: the arm does not reach the table's things.
+        """
+        super().__init__(num_worlds, **options)
+        low, high = self.layout.tool_range()
+        can_low, can_high = self.arm.workspace
+        if (low < np.array(can_low)).any() or (high > np.array(can_high)).any():
+            raise ConfigError(
+                f"task {self.name} needs a tool from {_metres(low)} to {_metres(high)} m; "
+                f"robot {self.robot!r} reaches from {_metres(can_low)} to {_metres(can_high)} m"
+            )
 
     @abstractmethod
     def succeeded(self, e: Evaluation) -> NDArray[np.bool_]:
@@ -161,14 +181,12 @@ class TabletopTask(ArmTask):
 
     def _measured(self, world: World) -> Measurement:
         block = world.pose("block")
-        fingers = world.joint_position("finger_joint1", "finger_joint2")
-        gap = fingers[:, 0] + fingers[:, 1]
-        left = world.contacts("left_finger", "block")
-        right = world.contacts("right_finger", "block")
+        gap = world.joint_position(*self.spec.gripper_joints).sum(axis=1)
+        left, right = (world.contacts(finger, "block") for finger in self.arm.fingers)
         low, high = self.judge.grasp_gap
         return Measurement(
-            tool=world.pose("tool")[:, :3],
-            tool_velocity=world.velocity("tool")[:, :3],
+            tool=world.pose(self.spec.tool_site)[:, :3],
+            tool_velocity=world.velocity(self.spec.tool_site)[:, :3],
             gap=gap,
             command=self.memory["gripper"],
             block=block[:, :3],

@@ -44,7 +44,6 @@ def test_zero_action_holds_and_gripper_is_absolute(name):
 
 
 def test_tool_shift_is_scaled_and_keeps_inside_the_workspace():
-    config = ControlConfig()
     mode = control_mode("ee_delta_pos", panda())
     joints = over_table(mode)
     before = mode.kinematics.tool_pose(joints)
@@ -55,7 +54,7 @@ def test_tool_shift_is_scaled_and_keeps_inside_the_workspace():
     for _ in range(10):
         joints = mode.targets(np.tile([0.0, 0.0, -1.0, 1.0], (4, 1)), joints)[:, :7]
     low = mode.kinematics.tool_pose(joints)[:, 2]
-    np.testing.assert_allclose(low, config.workspace_low[2], atol=1e-3)
+    np.testing.assert_allclose(low, mode.arm.workspace[0][2], atol=1e-3)
 
 
 def test_turn_is_about_world_axes():
