@@ -14,7 +14,9 @@ from sim.world import Mask
 
 Range = tuple[float, float]
 TRIES = 64
-"""Candidates drawn for each world at once; the first that fits is taken."""
+"""Candidates drawn at once for each thing; the first that keeps clear of those before it stands."""
+ROUNDS = 8
+"""How often a world whose things found no room is drawn anew."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ def draw_places(
 ) -> dict[str, NDArray[np.float64]]:
     """(x, y, yaw) of each named thing, (n, 3) [m, m, rad], in the n masked worlds.
 
+    Things are put down one after another, in the order of `places`.
+
     Args:
         rng: the worlds' streams.
         mask: (N,) whose places are drawn.
@@ -49,17 +53,38 @@ def draw_places(
         ConfigError: no candidate fits in some world; the ranges leave too little room.
     """
     ranges = np.array([(p.x, p.y, p.yaw) for p in places.values()], float)
-    draws = rng.uniform(mask, ranges[..., 0], ranges[..., 1], (TRIES, *ranges.shape[:2]))
-    apart = np.linalg.norm(draws[:, :, :, None, :2] - draws[:, :, None, :, :2], axis=-1)
     room = np.array([p.room for p in places.values()])
-    least = room[:, None] + room[None]
-    np.fill_diagonal(least, 0.0)
-    fits = (apart >= least).all(axis=(2, 3))
-    if may_stand is not None:
-        fits &= may_stand(draws[:, :, 0, :2])
-    if not fits.any(axis=1).all():
+    drawn = np.zeros((rng.num_worlds, *ranges.shape[:2]))
+    left = np.array(mask, bool)
+    for _ in range(ROUNDS):
+        draws = rng.uniform(left, ranges[..., 0], ranges[..., 1], (TRIES, *ranges.shape[:2]))
+        drawn[left], found = _one_after_another(draws, room, may_stand)
+        left[left] = ~found
+        if not left.any():
+            break
+    else:
         raise ConfigError(
-            f"no layout of {TRIES} fits: {', '.join(places)} need wider ranges or less room"
+            f"no layout of {ROUNDS * TRIES} fits: {', '.join(places)} need wider ranges or less "
+            "room"
         )
-    chosen = draws[np.arange(len(draws)), fits.argmax(axis=1)]
-    return {name: chosen[:, i] for i, name in enumerate(places)}
+    return {name: drawn[mask, i] for i, name in enumerate(places)}
+
+
+def _one_after_another(
+    draws: NDArray, room: NDArray, may_stand: Callable[[NDArray], NDArray[np.bool_]] | None
+) -> tuple[NDArray, NDArray[np.bool_]]:
+    """The first of the candidates (n, TRIES, M, 3) that fits, for each thing: (n, M, 3).
+
+    And whether all of a world's things found one, (n,).
+    """
+    rows = np.arange(len(draws))
+    chosen = np.zeros((len(draws), *draws.shape[2:]))
+    found = np.ones(len(draws), bool)
+    for i in range(draws.shape[2]):
+        apart = np.linalg.norm(draws[:, :, i, None, :2] - chosen[:, None, :i, :2], axis=-1)
+        fits = (apart >= room[i] + room[:i]).all(axis=-1)
+        if i == 0 and may_stand is not None:
+            fits &= may_stand(draws[:, :, 0, :2])
+        chosen[:, i] = draws[rows, fits.argmax(axis=1), i]
+        found &= fits.any(axis=1)
+    return chosen, found
