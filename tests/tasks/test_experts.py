@@ -6,17 +6,19 @@ import pytest
 from octoworld.core.registry import TASKS
 from tasks.env import task_env
 from tasks.manipulation.expert import TabletopExpert
+from tasks.manipulation.tabletop import TabletopTask
 from tasks.manipulation.validate import validate
 
 NAMES = [name for name in TASKS.names() if TASKS.get(name).robot == "panda"]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_expert_succeeds_from_64_starts(name):
-    result = validate(name, 64, seed=50_000, num_envs=64)
+def test_expert_succeeds_from_32_starts(name):
+    limit = TASKS.get(name)(1).max_steps
+    result = validate(name, 32, seed=50_000, num_envs=32)
     assert result.success_rate >= 0.95, result
-    assert result.longest <= 40
-    assert 8 <= result.mean_steps <= 30
+    assert result.longest <= 0.9 * limit
+    assert 8 <= result.mean_steps <= 0.7 * limit
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -25,7 +27,7 @@ def test_actions_stay_inside_the_range_and_earn_more_and_more(name):
     env.reset(seed=0)
     expert = env.task.expert()
     rewards = []
-    for _ in range(47):
+    for _ in range(env.max_episode_length - 1):
         actions = expert.act(env.world)
         assert actions.shape == (8, 4)
         assert np.abs(actions[:, :3]).max() <= TabletopExpert.speed + 1e-9
@@ -45,7 +47,7 @@ def test_random_actions_and_another_tasks_expert_do_not_succeed(name):
     for _ in range(40):
         succeeded += int(env.step(rng.uniform(-1, 1, (24, 4)))[2].sum())
     assert succeeded <= 2
-    if name == "Reach":  # another scene, in which the others' experts see nothing
+    if not issubclass(TASKS.get(name), TabletopTask):  # other scenes: the experts see nothing
         env.close()
         return
     other = TASKS.get("PickUp" if name == "OpenDrawer" else "OpenDrawer")(24)
