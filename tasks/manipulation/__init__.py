@@ -1,5 +1,14 @@
 """Manipulation: four table-top tasks in one scene, four at the workbench in another; and Reach."""
 
+from .kitchen import (
+    CloseDoor,
+    KitchenCloseDrawer,
+    KitchenOpenDrawer,
+    OpenDoor,
+    OpenStoreClose,
+    ServeAndSwitch,
+    StoreBlock,
+)
 from .open_drawer import OpenDrawer
 from .pick_up import PickUp
 from .place_in_bin import PlaceInBin
