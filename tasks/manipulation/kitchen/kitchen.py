@@ -48,10 +48,10 @@ class KitchenTask(StagedTask):
     places: ClassVar = {
         "cabinet": Place((0.40, 0.44), (0.28, 0.30), 0.0),
         "cupboard": Place((0.40, 0.44), (-0.29, -0.27), 0.0),
-        "stove": Place((0.64, 0.66), (0.22, 0.24), 0.0),
+        "stove": Place((0.64, 0.66), (0.23, 0.25), 0.0),
         "plate": Place((0.58, 0.66), (-0.14, 0.0), 0.06),
-        "block": Place((0.54, 0.71), (-0.30, 0.05), 0.042, (-0.25, 0.25)),
-        "other": Place((0.54, 0.71), (-0.30, 0.05), 0.042, (-0.25, 0.25)),
+        "block": Place((0.54, 0.71), (-0.30, 0.02), 0.042, (-0.25, 0.25)),
+        "other": Place((0.54, 0.71), (-0.30, 0.02), 0.042, (-0.25, 0.25)),
     }
     heights: ClassVar = {"block": SIZES.block_half, "other": SIZES.block_half}
     colored: ClassVar = {"block": "block", "other": "other"}

@@ -5,10 +5,12 @@ All are memoryless: what they wish is a function of the present reading.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
-from ..skills import CLOSED, Wish, choose, funnel, rise, to
+from ..skills import CLOSED, Wish, choose, funnel, pick, rise, to
 from ..staged import Reading
 from .kitchen import DOOR_CLOSED, DOOR_OPEN, DRAWER_CLOSED, DRAWER_OPEN, SWITCHED
 from .scene import SIZES
@@ -17,6 +19,8 @@ BEHIND = 0.028
 """From a bar's axis to closed fingers between it and its panel, or before it [m]."""
 LEAVE = 0.17
 """Where the tool waits when all is done [m]."""
+CREEP = 0.04
+"""Share of its way along x that a held block lags behind the hand, measured in MuJoCo [-]."""
 
 
 def door_axes(angle: NDArray) -> tuple[NDArray, NDArray]:
@@ -106,6 +110,13 @@ def turn_lever(r: Reading, step: float) -> Wish:
     along, way = lever_axes(r.joint["lever_hinge"])
     turn = hook(r, r.at["lever_tip"], along, way, step, SIZES.lever_height - 0.002)
     return _until(r.joint["lever_hinge"] > SWITCHED + 0.15, r, turn)
+
+
+def pick_for(r: Reading, thing: str, goal: NDArray) -> Wish:
+    """`pick` for a long way to `goal` (N, 2): off the middle, so that creep ends as far beyond."""
+    lead = np.zeros_like(r.tool)
+    lead[:, 0] = 0.5 * CREEP * (r.at[thing][:, 0] - goal[:, 0])
+    return pick(replace(r, at=r.at | {thing: r.at[thing] + lead}), thing)
 
 
 def leave_handle(r: Reading, wish: Wish) -> Wish:

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from octoworld.core.registry import register_task
 
 from ...language import Templates
-from ..skills import OPEN, StagedExpert, Wish, carry, choose, let_go, pick
+from ..skills import OPEN, StagedExpert, Wish, carry, choose, let_go
 from ..staged import Reading
 from .kitchen import DRAWER_CLOSED, DRAWER_OPEN, KitchenTask, moved, near, tool_to
-from .moves import leave_handle, pull_drawer, push_drawer
+from .moves import leave_handle, pick_for, pull_drawer, push_drawer
 from .scene import SIZES
 
 MIDDLE = np.array([0.0, -0.012, 0.0])
@@ -106,7 +106,7 @@ class StoreExpert(StagedExpert):
         held = r.grasped["block"]
         narrow = r.joint["drawer_slide"] < np.where(held, 0.10, WIDE)
         goal = (r.at["drawer_inside"] + MIDDLE)[:, :2]
-        take = leave_handle(r, pick(r, "block"))
+        take = leave_handle(r, pick_for(r, "block", goal))
         bring, there = carry(r, "block", goal, self.release_height)
         store = choose(held & (r.command < 0), bring, take)
         release = (np.zeros_like(r.tool), np.full(len(held), OPEN))
