@@ -1,14 +1,6 @@
-"""Manipulation: four table-top tasks in one scene, four at the workbench in another; and Reach."""
+"""Manipulation: table-top tasks in one scene, workbench and kitchen in theirs; and Reach."""
 
-from .kitchen import (
-    CloseDoor,
-    KitchenCloseDrawer,
-    KitchenOpenDrawer,
-    OpenDoor,
-    OpenStoreClose,
-    ServeAndSwitch,
-    StoreBlock,
-)
+from .kitchen import KitchenTask
 from .open_drawer import OpenDrawer
 from .pick_up import PickUp
 from .place_in_bin import PlaceInBin
@@ -22,6 +14,7 @@ from .turn_lever import TurnLever
 from .workbench_task import WorkbenchTask
 
 __all__ = [
+    "KitchenTask",
     "OpenDrawer",
     "PickUp",
     "PlaceInBin",

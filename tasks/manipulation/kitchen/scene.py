@@ -1,4 +1,4 @@
-"""The kitchen counter: drawer (left), cupboard with a door (right), stove, plate, two food blocks."""
+"""The kitchen counter: drawer (left), cupboard (right), stove, plate and two food blocks."""
 
 from __future__ import annotations
 
@@ -210,7 +210,9 @@ def _stove(sizes: KitchenSizes) -> tuple[BodySpec, BodySpec]:
         "burner_core", "cylinder", (0.03, 0.002), (0, 0.035, 2 * z), rgba=STOVE_RGBA, collides=False
     )
     box = GeomSpec("stove_box", "box", (x, y, z), (0, 0, z), rgba=STOVE_RGBA, friction=SLIDING)
-    stove = BodySpec("stove", position=(0.65, 0.23, 0.0), geoms=(box, ring, core), movable_base=True)
+    stove = BodySpec(
+        "stove", position=(0.65, 0.23, 0.0), geoms=(box, ring, core), movable_base=True
+    )
     half, up = sizes.lever_length / 2, sizes.lever_height - 2 * z
     parts = (
         GeomSpec("knob", "cylinder", (0.016, 0.012), (0, 0, 0.013), rgba=HANDLE_RGBA),
@@ -236,7 +238,9 @@ def _stove(sizes: KitchenSizes) -> tuple[BodySpec, BodySpec]:
 FRONT_CAMERA = CameraSpec(
     "front", position=(1.70, 0.01, 1.10), look_at=(0.51, 0.02, 0.04), fovy_deg=27.0
 )
-SIDE_CAMERA = CameraSpec("side", position=(0.60, 1.05, 1.40), look_at=(0.51, 0.0, 0.04), fovy_deg=26)
+SIDE_CAMERA = CameraSpec(
+    "side", position=(0.60, 1.05, 1.40), look_at=(0.51, 0.0, 0.04), fovy_deg=26
+)
 
 
 @cache

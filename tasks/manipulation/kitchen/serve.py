@@ -23,7 +23,7 @@ class ServeAndSwitch(KitchenTask):
     """
 
     name = "ServeAndSwitch"
-    max_seconds = 9.0
+    max_seconds = 9.5
     templates = Templates(
         "put the {block} block on the plate, then turn the stove on",
         "serve the {block} block on the plate and switch the stove on",
