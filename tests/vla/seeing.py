@@ -23,7 +23,8 @@ DIFFUSION = DiffusionConfig(
     image_size=32, chunk_size=2, prediction_horizon=4, text_width=16, text_depth=2, max_words=4,
     stem_channels=16, num_keypoints=4, token_width=16, condition_width=64, channels=(32, 64),
 )  # fmt: skip
-MODELS = {"tiny": TINY, "act": ACT, "diffusion": DIFFUSION}
+Model = TinyConfig | ActConfig | DiffusionConfig
+MODELS: dict[str, Model] = {"tiny": TINY, "act": ACT, "diffusion": DIFFUSION}
 STILL = AugmentConfig(shift_pixels=0, brightness=0, contrast=0, color=0, state_noise=0)
 COLUMNS = ("observation.images.front", "observation.state")
 
@@ -56,7 +57,7 @@ def observations(demos):
     return {c: torch.from_numpy(np.concatenate([d[c] for d in demos])) for c in COLUMNS}
 
 
-def quick(model=TINY, steps=3, **changes):
+def quick(model: Model = TINY, steps=3, **changes):
     """A config that trains in moments."""
     fit = FitConfig(steps=steps, batch_size=16, warmup_steps=5, log_every=1, checkpoint_every=2)
     return SftConfig(**({"model": model, "fit": fit, "augment": STILL} | changes))

@@ -8,6 +8,7 @@ import torch
 
 import vla.sft
 from octoworld.core.errors import DatasetError
+from octoworld.core.io import load_tensors
 from octoworld.core.log import read_metrics
 from octoworld.core.rng import torch_generator
 from vla.augment import AugmentConfig, augment_images
@@ -127,3 +128,28 @@ def test_episodes_that_do_not_fit_the_config(tmp_path):
         train_sft(episodes(), quick(model=replace(TINY, robot="racer")), tmp_path, seed=0)
     with pytest.raises(DatasetError, match="64 px"):
         train_sft(episodes(), quick(model=replace(TINY, image_size=64)), tmp_path, seed=0)
+
+
+def test_saved_weights_are_the_averaged_ones(tmp_path, monkeypatch):
+    """Against the average taken by hand: decay min(ema_decay, (1 + step) / (10 + step))."""
+    raw = []
+    real = vla.sft.sft_loss
+
+    def watched(policy, *args):
+        raw.append(policy.mean_head.bias.detach().clone())
+        return real(policy, *args)
+
+    monkeypatch.setattr(vla.sft, "sft_loss", watched)
+    config = quick(steps=5)
+    train_sft(episodes(), config, tmp_path / "raw", seed=0)
+    last = load_tensors(tmp_path / "raw" / "policy" / "model.safetensors")["mean_head.bias"]
+    expected = raw[0]
+    for step, value in enumerate([*raw[1:], last]):
+        decay = min(0.3, (1 + step) / (10 + step))
+        expected = decay * expected + (1 - decay) * value
+    averaging = replace(config, fit=replace(config.fit, ema_decay=0.3))
+    averaged = train_sft(episodes(), averaging, tmp_path / "ema", seed=0)
+    saved = load_tensors(tmp_path / "ema" / "policy" / "model.safetensors")["mean_head.bias"]
+    torch.testing.assert_close(saved, expected)
+    assert not torch.equal(saved, last)
+    assert torch.equal(averaged.state_dict()["mean_head.bias"], saved)
