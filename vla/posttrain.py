@@ -19,9 +19,10 @@ from octoworld.core.config import save_config
 from octoworld.data.episode import Episode
 from octoworld.rl import Anchor, Hook, TrainerConfig, train
 
+from .dataset import build_dataset
 from .freeze import frozen
-from .sft import SftConfig, build_dataset, sft_loss
-from .tiny import TinyPolicy
+from .sft import SftConfig, sft_loss
+from .vision_policy import VisionPolicy
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class PosttrainConfig:
 
 
 def posttrain(
-    policy: TinyPolicy,
+    policy: VisionPolicy,
     env: Any,
     demonstrations: Sequence[Episode],
     config: PosttrainConfig,
@@ -63,7 +64,8 @@ def posttrain(
     """Improve `policy` in place on rollouts in `env`; a killed run in `folder` goes on.
 
     Args:
-        policy: after supervised fine-tuning; the same one again when a killed run goes on.
+        policy: after supervised fine-tuning, with a density of its actions (`tiny`, or `act`
+            without ensembling); the same one again when a killed run goes on.
         env: a VecEnv with autoreset off whose `num_envs` is a multiple of the group size.
         demonstrations: what the policy was fine-tuned on; empty for no anchor.
         config: settings.
@@ -76,8 +78,10 @@ def posttrain(
         The metric rows, one an iteration.
 
     Raises:
-        ConfigError: sizes do not fit, or the likelihood ratio does not start at 1.
+        ConfigError: the policy has no density of its actions, sizes do not fit, or the likelihood
+            ratio does not start at 1.
     """
+    policy.check_density()
     folder = Path(folder)
     save_config(config, folder / "config.yaml")
     anchor = demonstration_anchor(policy, demonstrations, config) if demonstrations else None
@@ -98,12 +102,12 @@ def posttrain(
 
 
 def demonstration_anchor(
-    policy: TinyPolicy, demonstrations: Sequence[Episode], config: PosttrainConfig
+    policy: VisionPolicy, demonstrations: Sequence[Episode], config: PosttrainConfig
 ) -> Anchor:
     """The imitation loss on random frames of the demonstrations."""
     device = next(policy.parameters()).device
     dataset = build_dataset(
-        demonstrations, policy.chunk_size, policy.config.cameras, config.sft.stop_at_success
+        demonstrations, policy.config.horizon, policy.config.cameras, config.sft.stop_at_success
     ).to(device)
 
     def anchor(generator: torch.Generator) -> torch.Tensor:

@@ -18,8 +18,10 @@ from octoworld.core.fit import FitConfig, fit
 from octoworld.data.episode import Episode
 
 from .augment import AugmentConfig, augment_images, augment_state
+from .dataset import build_dataset
+from .imitation import known_loss
 from .processors import images_to_float
-from .sft import build_dataset, known_loss, make_policy
+from .sft import make_policy
 from .tiny import TinyConfig, TinyPolicy
 
 

@@ -2,6 +2,7 @@
 
 Every batch and every noise draw comes from a generator made from (seed, label, step), so a run
 that was killed and resumed at step k sees what it would have seen had it not been killed.
+Under `torchrun` every process computes a share of the batch and all step by the mean gradient.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 from .errors import CheckpointError, DivergenceError
 from .io import load_tensors, save_tensors
 from .log import MetricsLog, Progress, read_metrics
+from .parallel import Share
 from .rng import torch_generator
 
 if TYPE_CHECKING:
@@ -68,10 +70,11 @@ def fit(
     Args:
         model: trained in place; at the end it holds the averaged weights if `ema_decay > 0`.
         loss_fn: returns named scalar tensors, among them `loss`. All randomness must come from
-            the generator it is given.
+            the generator it is given. With several processes it must give losses of this one's
+            share of the batch, whose mean over the processes is that of the batch.
         config: steps, rates, and how often to log and save.
-        folder: where `state.safetensors` (weights, optimiser, step) and `metrics.jsonl` go. An
-            unfinished state there is resumed.
+        folder: where `state.safetensors` (weights, optimiser, step) and `metrics.jsonl` go, written
+            by process 0. An unfinished state there is resumed.
         seed: root of the run's random streams.
         label: name of the stream and of the progress line.
 
@@ -81,13 +84,14 @@ def fit(
     """
     import torch
 
-    folder = Path(folder)
+    folder, share = Path(folder), Share.current()
     optimizer = torch.optim.AdamW(_param_groups(model, config), lr=config.learning_rate, eps=1e-8)
     ema = {k: v.detach().clone() for k, v in model.named_parameters()}
     path = folder / "state.safetensors"
     start = _restore(path, model, optimizer, ema) if path.exists() else 0
-    log = MetricsLog(folder, resume_step=start if start else None)
-    metrics = {k: v for row in read_metrics(log.path)[-1:] for k, v in row.items() if k != "step"}
+    log = MetricsLog(folder, resume_step=start if start else None) if share.rank == 0 else None
+    rows = read_metrics(log.path) if log is not None else []
+    metrics = {k: v for row in rows[-1:] for k, v in row.items() if k != "step"}
     model.train()
     with Progress(label, config.steps, start) as progress:
         for step in range(start, config.steps):
@@ -98,6 +102,7 @@ def fit(
             losses = loss_fn(step, generator)
             optimizer.zero_grad(set_to_none=True)
             losses["loss"].backward()
+            share.average_gradients(model.parameters())
             norm = torch.nn.utils.clip_grad_norm_(model.parameters(), config.max_grad_norm)
             optimizer.step()
             if config.ema_decay > 0:
@@ -108,15 +113,19 @@ def fit(
                         ema[name].lerp_(value, 1 - decay)
             done = step + 1
             if done % config.log_every == 0 or done == config.steps:
-                metrics = {f"{label}/{k}": float(v.detach()) for k, v in losses.items()}
+                metrics = {f"{label}/{k}": v for k, v in share.average(losses).items()}
                 metrics[f"{label}/grad_norm"] = float(norm)
                 _check_finite(metrics, step)
-                log.write(step, metrics)
-                progress.update(done, f"loss {metrics[f'{label}/loss']:.4f}")
+                if log is not None:
+                    log.write(step, metrics)
+                    progress.update(done, f"loss {metrics[f'{label}/loss']:.4f}")
             if done % config.checkpoint_every == 0 or done == config.steps:
                 _check_finite({f"{label}/grad_norm": float(norm)}, step)
-                _save(path, model, optimizer, ema, done)
-    log.close()
+                if share.rank == 0:
+                    _save(path, model, optimizer, ema, done)
+    if log is not None:
+        log.close()
+    share.wait()
     if config.ema_decay > 0:
         with torch.no_grad():
             for name, value in model.named_parameters():

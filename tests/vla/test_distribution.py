@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from vla.tiny.distribution import ChunkDistribution, mixing_matrix
+from vla.distribution import ChunkDistribution, mixing_matrix
 
 
 def reference_log_prob(raw, mean, scale, rho, family):

@@ -13,6 +13,7 @@ from octoworld.core.fit import FitConfig
 from octoworld.data.episode import Episode
 from octoworld.rl import Evaluate, TrainerConfig, evaluate
 from sim.vec_env import VecEnv
+from vla.act import ActConfig
 from vla.posttrain import PosttrainConfig, posttrain
 from vla.sft import SftConfig, train_sft
 from vla.tiny import TinyConfig, TinyPolicy
@@ -190,3 +191,18 @@ def test_observations_changed_in_place_are_caught(tuned, tmp_path):
             TinyPolicy.from_pretrained(tuned), LineEnv(32), [], PosttrainConfig(rl=RL),
             tmp_path, seed=1, hooks=hooks,
         )  # fmt: skip
+
+
+def test_act_is_post_trained_as_tiny_is(demonstrations, tmp_path):
+    model = ActConfig(
+        image_size=SIZE, chunk_size=2, width=32, heads=2, text_width=16, text_depth=1, max_words=4,
+        encoder_depth=1, latent_depth=1, latent_dim=2, channels=(8, 16),
+    )  # fmt: skip
+    config = SftConfig(model=model, fit=FitConfig(steps=80, batch_size=32, learning_rate=2e-3))
+    policy = train_sft(demonstrations, config, tmp_path / "sft", seed=0)
+    before = _weights(policy)
+    history = posttrain(
+        policy, LineEnv(32), demonstrations, PosttrainConfig(rl=RL), tmp_path / "rl", seed=1
+    )
+    assert len(history) == 2 and "rl/anchor_loss" in history[0]
+    assert not torch.equal(_weights(policy), before)

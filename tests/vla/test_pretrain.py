@@ -11,9 +11,10 @@ from octoworld.core.fit import FitConfig
 from octoworld.data.episode import Episode
 from vla.augment import AugmentConfig
 from vla.freeze import PERCEPTION
+from vla.imitation import known_loss
 from vla.pretrain import GroundingConfig, pretrain_grounding
 from vla.processors import STATE_FLOOR
-from vla.sft import SftConfig, known_loss, train_sft
+from vla.sft import SftConfig, train_sft
 from vla.tiny import TinyConfig
 
 MODEL = TinyConfig(

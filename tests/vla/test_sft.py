@@ -8,49 +8,15 @@ import torch
 
 import vla.sft
 from octoworld.core.errors import DatasetError
-from octoworld.core.fit import FitConfig
+from octoworld.core.io import load_tensors
 from octoworld.core.log import read_metrics
 from octoworld.core.rng import torch_generator
-from octoworld.data.episode import Episode
 from vla.augment import AugmentConfig, augment_images
 from vla.checkpoint import load_policy
-from vla.sft import SftConfig, build_dataset, sft_loss, train_sft
-from vla.tiny import TinyConfig
+from vla.dataset import build_dataset
+from vla.sft import sft_loss, train_sft
 
-MODEL = TinyConfig(
-    image_size=32, width=48, depth=2, heads=4, text_width=16, text_depth=2, max_words=4,
-    stem_channels=16, num_keypoints=4, keypoint_tokens=2,
-)  # fmt: skip
-STILL = AugmentConfig(shift_pixels=0, brightness=0, contrast=0, color=0, state_noise=0)
-
-
-def make_episode(sign, seed, length=40):
-    """A red square's place is the action; the instruction says with which sign."""
-    rng = np.random.default_rng(seed)
-    images = np.full((length, 32, 32, 3), 90, np.uint8)
-    places = rng.integers(4, 28, (length, 2))
-    for image, (x, y) in zip(images, places, strict=True):
-        image[y - 3 : y + 3, x - 3 : x + 3] = (220, 30, 30)
-    actions = sign * (places - 16) / 12
-    return Episode(
-        {
-            "observation.images.front": images,
-            "observation.state": rng.normal(size=(length, 3)).astype(np.float32),
-            "action": actions.astype(np.float32),
-        },
-        "go there" if sign > 0 else "go away",
-        10,
-        {"robot": "panda", "control_mode": "ee_delta_pos"},
-    )
-
-
-def episodes():
-    return [make_episode(1, 0), make_episode(-1, 1)]
-
-
-def quick(steps=3, **changes):
-    fit = FitConfig(steps=steps, batch_size=16, warmup_steps=5, log_every=1, checkpoint_every=2)
-    return SftConfig(**({"model": MODEL, "fit": fit, "augment": STILL} | changes))
+from .seeing import MODELS, STILL, TINY, episodes, make_episode, quick
 
 
 def test_dataset_chunks_and_masks():
@@ -74,7 +40,7 @@ def test_chunks_never_cross_episodes():
 
 def test_actions_past_the_end_have_no_influence():
     data = build_dataset(episodes(), 4)
-    policy = vla.sft.make_policy(episodes(), data, MODEL, seed=0)
+    policy = vla.sft.make_policy(episodes(), data, TINY, seed=0)
     rows = torch.tensor([38, 39, 79])
     garbage = replace(data, actions=data.actions.masked_fill(~data.mask.unsqueeze(-1), 7.0))
     losses = [
@@ -85,7 +51,7 @@ def test_actions_past_the_end_have_no_influence():
 
 def test_scale_likelihood_leaves_the_mean_alone():
     data = build_dataset(episodes(), 4)
-    policy = vla.sft.make_policy(episodes(), data, MODEL, seed=0)
+    policy = vla.sft.make_policy(episodes(), data, TINY, seed=0)
     losses = sft_loss(policy, data, torch.arange(8), torch_generator(0), quick())
     losses["scale_nll"].backward()
     assert policy.mean_head.weight.grad is None or not policy.mean_head.weight.grad.any()
@@ -103,38 +69,9 @@ def test_recorded_true_state_is_predicted(name, tmp_path):
     load_policy(tmp_path / "policy")
 
 
-def test_learns_to_see_and_to_listen(tmp_path):
-    """Places are shared by both signs: deaf, the best L1 is the mean |action|; blind, as bad."""
-    config = quick(350)
-    fit = replace(config.fit, learning_rate=2e-3, batch_size=32, log_every=50, checkpoint_every=350)
-    model = replace(MODEL, chunk_size=1)
-    config = replace(config, fit=fit, model=model)
-    demos = episodes()
-    policy = train_sft(demos, config, tmp_path, seed=0)
-    truth = torch.from_numpy(np.concatenate([d["action"] for d in demos]))
-    obs = {
-        name: torch.from_numpy(np.concatenate([d[name] for d in demos]))
-        for name in ("observation.images.front", "observation.state")
-    }
-    texts = [d.instruction for d in demos for _ in range(40)]
-    deaf_optimum = float(truth.abs().mean())
-
-    def error(obs, texts):
-        return float((policy.act(obs, texts).actions[:, 0] - truth).abs().mean())
-
-    # how far it gets in these few steps depends on the machine's rounding
-    assert error(obs, texts) < 0.4 * deaf_optimum
-    assert error(obs, texts[::-1]) > deaf_optimum
-    blind = obs | {"observation.images.front": torch.full((80, 32, 32, 3), 90, dtype=torch.uint8)}
-    assert error(blind, texts) > 0.75 * deaf_optimum
-    fresh = make_episode(1, 7)
-    unseen = {k: torch.from_numpy(fresh[k]) for k in obs}
-    guess = policy.act(unseen, ["go there"] * 40).actions[:, 0]
-    assert float((guess - torch.from_numpy(fresh["action"])).abs().mean()) < 0.5 * deaf_optimum
-
-
-def test_resumed_run_ends_with_the_same_bits(tmp_path, monkeypatch):
-    config = quick(6, augment=AugmentConfig())
+@pytest.mark.parametrize("kind", MODELS)
+def test_resumed_run_ends_with_the_same_bits(kind, tmp_path, monkeypatch):
+    config = quick(MODELS[kind], steps=6, augment=AugmentConfig())
     whole = train_sft(episodes(), config, tmp_path / "whole", seed=5)
     real, calls = vla.sft.sft_loss, []
 
@@ -188,6 +125,31 @@ def test_episodes_that_do_not_fit_the_config(tmp_path):
     with pytest.raises(DatasetError, match="no episodes"):
         train_sft([], quick(), tmp_path, seed=0)
     with pytest.raises(DatasetError, match="robot 'racer', the episodes are of 'panda'"):
-        train_sft(episodes(), quick(model=replace(MODEL, robot="racer")), tmp_path, seed=0)
+        train_sft(episodes(), quick(model=replace(TINY, robot="racer")), tmp_path, seed=0)
     with pytest.raises(DatasetError, match="64 px"):
-        train_sft(episodes(), quick(model=replace(MODEL, image_size=64)), tmp_path, seed=0)
+        train_sft(episodes(), quick(model=replace(TINY, image_size=64)), tmp_path, seed=0)
+
+
+def test_saved_weights_are_the_averaged_ones(tmp_path, monkeypatch):
+    """Against the average taken by hand: decay min(ema_decay, (1 + step) / (10 + step))."""
+    raw = []
+    real = vla.sft.sft_loss
+
+    def watched(policy, *args):
+        raw.append(policy.mean_head.bias.detach().clone())
+        return real(policy, *args)
+
+    monkeypatch.setattr(vla.sft, "sft_loss", watched)
+    config = quick(steps=5)
+    train_sft(episodes(), config, tmp_path / "raw", seed=0)
+    last = load_tensors(tmp_path / "raw" / "policy" / "model.safetensors")["mean_head.bias"]
+    expected = raw[0]
+    for step, value in enumerate([*raw[1:], last]):
+        decay = min(0.3, (1 + step) / (10 + step))
+        expected = decay * expected + (1 - decay) * value
+    averaging = replace(config, fit=replace(config.fit, ema_decay=0.3))
+    averaged = train_sft(episodes(), averaging, tmp_path / "ema", seed=0)
+    saved = load_tensors(tmp_path / "ema" / "policy" / "model.safetensors")["mean_head.bias"]
+    torch.testing.assert_close(saved, expected)
+    assert not torch.equal(saved, last)
+    assert torch.equal(averaged.state_dict()["mean_head.bias"], saved)

@@ -5,42 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from octoworld.core.errors import ConfigError
+from ..vision_policy import VisionConfig
 
 
 @dataclass(frozen=True)
-class TinyConfig:
-    """Shape of the network and of its action noise.
+class TinyConfig(VisionConfig):
+    """Shape of the network and of its action noise."""
 
-    Fields marked "from the data" are filled in by supervised training when left at their default.
-    """
-
-    cameras: tuple[str, ...] = ("front",)
-    """Cameras it looks through; they share weights."""
-    image_size: int = 64
-    """Height and width of every camera image [px]; a multiple of 16."""
-    state_dim: int = 0
-    """P, length of `observation.state`; 0: from the data."""
-    action_dim: int = 0
-    """A, length of an action; 0: from the data."""
-    robot: str = ""
-    """Robot it drives; "": from the data."""
-    control_mode: str = ""
-    """What its actions mean, e.g. `ee_delta_pos`; "": from the data."""
-    chunk_size: int = 4
-    """K, actions given by one call."""
     width: int = 192
     """Width of a token."""
     depth: int = 4
     """Layers of the transformer, half for perceiving and half for acting; at least 2."""
     heads: int = 6
     """Attention heads of the fusion transformer."""
-    text_width: int = 96
-    """Width of a word embedding."""
-    text_depth: int = 2
-    """Layers of the text encoder."""
-    max_words: int = 16
-    """Words of an instruction that are read; later ones are cut."""
     stem_channels: int = 48
     """Channels of the convolutional feature map."""
     num_keypoints: int = 16
@@ -58,12 +35,11 @@ class TinyConfig:
     privileged_dim: int = 0
     """D, true-state values that are estimated and acted on; 0: from the data, or none."""
 
-    def __post_init__(self) -> None:
+    def checks(self) -> tuple[tuple[bool, str, str], ...]:
+        """As the base's, and those of its own fields."""
         low, high = self.scale_range
-        checks = (
-            (len(self.cameras) > 0, "cameras", "at least one camera"),
-            (self.image_size > 0 and self.image_size % 16 == 0, "image_size", "a multiple of 16"),
-            (self.chunk_size > 0, "chunk_size", "at least 1"),
+        return (
+            *super().checks(),
             (self.depth >= 2, "depth", "at least 2"),
             (self.width % self.heads == 0, "width", f"a multiple of heads = {self.heads}"),
             (self.num_keypoints % self.keypoint_tokens == 0, "num_keypoints",
@@ -72,6 +48,3 @@ class TinyConfig:
             (0 <= self.noise_correlation < 1, "noise_correlation", "in [0, 1)"),
             (0 < low < high, "scale_range", "0 < least < largest"),
         )  # fmt: skip
-        for holds, name, expected in checks:
-            if not holds:
-                raise ConfigError(f"{name} = {getattr(self, name)!r}: expected {expected}")

@@ -5,25 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
-from octoworld.core.errors import ActionError, CheckpointError, ConfigError
+from octoworld.core.errors import ActionError, ConfigError
 from octoworld.core.registry import register_policy
 
-from ..checkpoint import PROCESSOR, read_config, read_weights, write_config, write_weights
+from ..distribution import ChunkDistribution
+from ..imitation import Batch, Draws, known_loss, scale_nll
 from ..policy import ActionChunk, Observation
-from ..processors import Processor, Statistics, images_to_float
+from ..processors import Processor
+from ..text import Block, TextEncoder
+from ..vision import VisionStem
+from ..vision_policy import VisionPolicy, check_size
 from .config import TinyConfig
-from .distribution import ChunkDistribution
-from .text import Block, TextEncoder
-from .vision import VisionStem
 
-_MAX_DEVIATIONS = 5.0
-"""Proprioception is cut this many standard deviations from the mean of the training data."""
+if TYPE_CHECKING:
+    from ..sft import SftConfig
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class TinyOutput:
 
 
 @register_policy("tiny")
-class TinyPolicy(nn.Module):
+class TinyPolicy(VisionPolicy):
     """A language-conditioned vision transformer. It has no memory: `reset` has nothing to forget.
 
     Words become one vector, which conditions the convolutions (FiLM), so that keypoints look for
@@ -51,10 +51,9 @@ class TinyPolicy(nn.Module):
     half sees all tokens.
     """
 
-    state_mean: torch.Tensor
-    state_std: torch.Tensor
-    action_mean: torch.Tensor
-    action_std: torch.Tensor
+    kind = "tiny"
+    config_class = TinyConfig
+    config: TinyConfig
 
     def __init__(self, config: TinyConfig, processor: Processor) -> None:
         """Random weights from torch's global generator.
@@ -62,13 +61,10 @@ class TinyPolicy(nn.Module):
         Raises:
             ConfigError: sizes are missing or do not fit the processor's statistics.
         """
-        super().__init__()
-        self.config, self.processor = config, processor
+        super().__init__(config, processor)
+        check_size(config, "privileged_dim", processor.privileged)
         self.chunk_size = config.chunk_size
-        _check_sizes(config, processor)
         width, cameras = config.width, len(config.cameras)
-        self._statistics("state", processor.state)
-        self._statistics("action", processor.action)
         self.text = TextEncoder(
             processor.vocabulary_size, config.text_width, config.text_depth, config.max_words
         )
@@ -143,9 +139,7 @@ class TinyPolicy(nn.Module):
             dim=2,
         )
         visual = (visual + self.camera_embedding).flatten(1, 2)
-        deviations = ((state - self.state_mean) / self.state_std).clamp(
-            -_MAX_DEVIATIONS, _MAX_DEVIATIONS
-        )
+        deviations = self.deviations(state)
         text, proprio = self.text_token(words), self.state_token(deviations)
         readout = self.readout.expand(batch, -1, -1)
         x = torch.cat([visual, text.unsqueeze(1), proprio.unsqueeze(1), readout], dim=1)
@@ -193,9 +187,6 @@ class TinyPolicy(nn.Module):
             self.config.noise,
         )
 
-    def reset(self, mask: torch.Tensor | None = None) -> None:
-        """Nothing: every chunk is chosen from the present observation alone."""
-
     @torch.no_grad()
     def act(
         self,
@@ -227,75 +218,29 @@ class TinyPolicy(nn.Module):
         distribution = self.distribution(obs, instructions, temperature)
         return distribution.log_prob(raw_actions.to(distribution.mean.device))
 
-    def save_pretrained(self, folder: Path | str) -> None:
-        """Write `config.json`, `model.safetensors` and `processor.json`."""
-        self.processor.save(Path(folder) / PROCESSOR)
-        write_weights(folder, self)
-        write_config(folder, "tiny", self.config)
+    def imitation_loss(
+        self, batch: Batch, draws: Draws, config: SftConfig
+    ) -> dict[str, torch.Tensor]:
+        """L1 of the mean, likelihood of the scale, the true state.
 
-    @classmethod
-    def from_pretrained(cls, folder: Path | str) -> TinyPolicy:
-        """Read what `save_pretrained` wrote, ready to act.
-
-        Raises:
-            CheckpointError: a file is missing, damaged, or does not fit the others.
+        Returns:
+            `loss` (what to minimise), `action_l1` in units of each action's standard deviation,
+            `scale_nll`, and `privileged` where the data set and the policy have it.
         """
-        config = read_config(folder, "tiny", TinyConfig)
-        processor = Processor.load(Path(folder) / PROCESSOR)
-        try:
-            policy = cls(config, processor)
-        except ConfigError as error:
-            raise CheckpointError(f"{folder}: {error}") from None
-        read_weights(folder, policy)
-        return policy.eval()
+        seen = batch.present
+        output = self(seen.images, seen.state, seen.tokens, seen.token_rows)
+        error = (batch.actions - output.mean).abs()
+        losses = {"action_l1": batch.mean(error / self.action_std)}
+        losses["scale_nll"] = batch.mean(scale_nll(error, output.scale, self.config.noise))
+        losses["loss"] = losses["action_l1"] + config.scale_weight * losses["scale_nll"]
+        if output.privileged is not None and batch.privileged is not None:
+            assert self.processor.privileged is not None  # a policy with that head has statistics
+            mean, std = (t.to(seen.state.device) for t in self.processor.privileged.tensors())
+            target = (batch.privileged - mean) / std
+            losses["privileged"] = known_loss(output.privileged, target, std)
+            losses["loss"] = losses["loss"] + config.privileged_weight * losses["privileged"]
+        return losses
 
     def _run(self, obs: Observation, instructions: Sequence[str]) -> TinyOutput:
-        config, device = self.config, self.queries.device
-        state = torch.as_tensor(_column(obs, "observation.state", config))
-        _check_shape("observation.state", state, (len(instructions), config.state_dim))
-        images = {}
-        for camera in config.cameras:
-            name = f"observation.images.{camera}"
-            image = torch.as_tensor(_column(obs, name, config))
-            size = config.image_size
-            _check_shape(name, image, (len(instructions), size, size, 3))
-            if image.dtype != torch.uint8:
-                raise CheckpointError(f"{name}: expected uint8 images, got {image.dtype}")
-            images[camera] = images_to_float(image.to(device))
-        distinct = list(dict.fromkeys(instructions))
-        rows = torch.tensor([distinct.index(text) for text in instructions], device=device)
-        tokens = self.processor.encode(distinct, config.max_words).to(device)
-        return self(images, state.to(device, torch.float32), tokens, rows)
-
-    def _statistics(self, name: str, statistics: Statistics) -> None:
-        for part, value in zip(("mean", "std"), statistics.tensors(), strict=True):
-            self.register_buffer(f"{name}_{part}", value, persistent=False)
-
-
-def _check_sizes(config: TinyConfig, processor: Processor) -> None:
-    privileged = processor.privileged
-    for name, size in (
-        ("state_dim", len(processor.state.mean)),
-        ("action_dim", len(processor.action.mean)),
-        ("privileged_dim", len(privileged.mean) if privileged else 0),
-    ):
-        if getattr(config, name) != size:
-            raise ConfigError(
-                f"{name} = {getattr(config, name)}, but the processor holds statistics of {size}"
-            )
-
-
-def _column(obs: Observation, name: str, config: TinyConfig) -> Any:
-    if name not in obs:
-        raise CheckpointError(
-            f"the policy was made for cameras {', '.join(config.cameras)} and observation.state; "
-            f"the observation has no {name!r}, only {', '.join(sorted(obs)) or 'nothing'}"
-        )
-    return obs[name]
-
-
-def _check_shape(name: str, value: torch.Tensor, expected: tuple[int, ...]) -> None:
-    if tuple(value.shape) != expected:
-        raise CheckpointError(
-            f"{name}: the policy was made for shape {expected}, got {tuple(value.shape)}"
-        )
+        seen = self.read(obs, instructions)
+        return self(seen.images, seen.state, seen.tokens, seen.token_rows)

@@ -1,4 +1,4 @@
-"""What the tiny policy sees: a conv stem with coordinates; patches, and keypoints words pick."""
+"""Eyes of policies: a conv stem with coordinates; patches, and keypoints words pick."""
 
 from __future__ import annotations
 
