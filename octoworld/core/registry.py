@@ -103,7 +103,7 @@ BACKENDS: Registry = Registry(
     ),
 )
 WORLD_MODELS: Registry = Registry("world model", ("worldmodels.flow",))
-POLICIES: Registry = Registry("policy", ("vla.tiny", "vla.controller"))
+POLICIES: Registry = Registry("policy", ("vla.tiny", "vla.controller", "vla.hf"))
 ESTIMATORS: Registry = Registry("advantage estimator", ("octoworld.rl.advantages",))
 BENCHES: Registry = Registry(
     "bench",
