@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -19,6 +19,10 @@ class SftArgs:
     """Data set folder."""
     out: Path
     """Run folder; a run that was stopped there goes on."""
+    policy: Literal["tiny", "hf"] = "tiny"
+    """Kind of a new policy; `hf` is any pretrained vision-language model of `transformers`."""
+    set: tuple[str, ...] = ()
+    """Fields of a new `hf` policy's config, e.g. `model=FOLDER_OR_HUB_ID head=flow`."""
     initial: Path | None = None
     """Policy to start from, e.g. the grounded one in assets/checkpoints/tabletop/grounding."""
     robot: str = "panda"
@@ -31,6 +35,8 @@ class SftArgs:
     """Peak rate of AdamW."""
     cameras: tuple[str, ...] = ("front",)
     """Cameras that a new policy sees (one to start from brings its own)."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """Where an `hf` policy is trained."""
     seed: int = 0
     """Weights, batches and augmentation are a function of it."""
 
@@ -38,6 +44,10 @@ class SftArgs:
 def main(argv: list[str]) -> int:
     """Run the verb; returns the exit status."""
     args = parse(SftArgs, "sft", argv)
+    from .sft_hf import is_hf, train
+
+    if args.policy == "hf" or is_hf(args.initial):
+        return train(args)
     from octoworld.core.fit import FitConfig
     from octoworld.data.reader import Dataset
     from vla.checkpoint import load_policy

@@ -37,6 +37,12 @@ class HfPolicy(nn.Module):
     cameras and worlds at once.
     """
 
+    state_mean: torch.Tensor
+    state_std: torch.Tensor
+    action_mean: torch.Tensor
+    action_std: torch.Tensor
+    words: torch.Tensor
+
     def __init__(
         self, config: HfConfig, statistics: HfStatistics, model: Any, processor: Any
     ) -> None:
@@ -96,12 +102,6 @@ class HfPolicy(nn.Module):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(seed, "hf", "weights"))
             return cls(config, statistics, model, processor)
-
-    state_mean: torch.Tensor
-    state_std: torch.Tensor
-    action_mean: torch.Tensor
-    action_std: torch.Tensor
-    words: torch.Tensor
 
     @property
     def device(self) -> torch.device:
@@ -263,7 +263,7 @@ class HfPolicy(nn.Module):
 
         Args:
             folder: where `save_pretrained` wrote.
-            device: None is the GPU for a policy in bfloat16, else the CPU.
+            device: None is the GPU where there is one, else the CPU.
             dtype: another one for the pretrained weights than they were trained beside, e.g.
                 `float32` for use on a CPU.
 
@@ -279,8 +279,7 @@ class HfPolicy(nn.Module):
                 raise ConfigError(f"dtype = {dtype!r}: expected 'float32' or 'bfloat16'")
             config = replace(config, dtype=dtype)
         if device is None:
-            fast = config.dtype == "bfloat16" and torch.cuda.is_available()
-            device = "cuda" if fast else "cpu"
+            device = "cuda" if torch.cuda.is_available() else "cpu"
         return files.load(cls, folder, config, device)
 
     def _read(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -134,10 +135,14 @@ def _revision(config: HfConfig) -> dict[str, str]:
 @contextmanager
 def _told(config: HfConfig) -> Iterator[None]:
     """What transformers and huggingface_hub say about a model that cannot be loaded, in a line."""
+    import transformers
     from huggingface_hub.errors import HFValidationError
 
     if Path(config.model).is_absolute() and not Path(config.model).is_dir():
         raise CheckpointError(f"{config.model} does not exist: expected the folder of a model")
+    told = transformers.utils.logging.is_progress_bar_enabled()
+    if not sys.stderr.isatty():
+        transformers.utils.logging.disable_progress_bar()
     try:
         yield
     except ImportError as error:
@@ -156,6 +161,9 @@ def _told(config: HfConfig) -> Iterator[None]:
             + ("(HF_HUB_OFFLINE is set)" if offline else "or the hub is out of reach")
         )
         raise CheckpointError(f"cannot load {config.model!r}: {where} [{reason}]") from None
+    finally:
+        if told:
+            transformers.utils.logging.enable_progress_bar()
 
 
 def plain(model: Any) -> Any:

@@ -48,7 +48,9 @@ def encode(
         config.template.format(instruction=text, state=state)
         for text, state in zip(instructions, states, strict=True)
     ]
-    told = [with_images(processor, text, len(config.cameras)) for text in texts]
+    count = len(config.cameras)
+    distinct = {text: with_images(processor, text, count) for text in set(texts)}
+    told = [distinct[text] for text in texts]
     options: dict[str, Any] = {}
     start = getattr(processor.tokenizer, "bos_token", None)
     if start and told[0].startswith(start):
@@ -58,7 +60,7 @@ def encode(
     except (ValueError, TypeError, IndexError, KeyError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ConfigError(
-            f"{type(processor).__name__} refuses {len(config.cameras)} image(s) with the prompt "
+            f"{type(processor).__name__} refuses {count} image(s) with the prompt "
             f"{told[0][:80]!r} ({reason}); try fewer cameras or another prompt"
         ) from None
     # PaliGemma's processor gives labels of the prompt, which nobody learns

@@ -10,7 +10,7 @@ from torch import nn
 from octoworld.core.errors import ConfigError
 
 from .config import HfConfig
-from .pretrained import decoder_name
+from .pretrained import decoder_name, plain
 
 
 def prepare(model: Any, config: HfConfig) -> Any:
@@ -40,12 +40,9 @@ def prepare(model: Any, config: HfConfig) -> Any:
 
 
 def set_mode(model: Any, config: HfConfig, training: bool) -> None:
-    """Training mode for what is trained; a frozen vision tower never drops anything out."""
-    model.train(training and (config.tune != "frozen" or config.tune_vision))
-    if training and not config.tune_vision:
-        for module in model.modules():
-            if module is not model and not any(p.requires_grad for p in module.parameters()):
-                module.training = False
+    """Training mode for what is trained; what is frozen drops nothing out."""
+    model.train(training and config.tune_vision)
+    plain(model).get_decoder().train(training and config.tune != "frozen")
 
 
 def linear_layers(model: nn.Module, decoder: str) -> list[str]:
