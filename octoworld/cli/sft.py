@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
-import yaml
 
 from .parse import parse
 
@@ -24,10 +23,12 @@ class SftArgs:
     """Data set folders, of the same robot, cameras and lengths of actions and proprioception."""
     out: Path
     """Run folder; a run that was stopped there goes on."""
-    policy: Literal["tiny", "act", "diffusion"] = "tiny"
-    """Kind of a new policy (one to start from brings its own)."""
+    policy: Literal["tiny", "act", "diffusion", "hf"] = "tiny"
+    """Kind of a new policy (one to start from brings its own); `hf` is any pretrained
+    vision-language model of `transformers`."""
     set: tuple[str, ...] = ()
-    """Fields of a new policy's config, e.g. `chunk_size=8 temporal_ensemble=true`."""
+    """Fields of a new policy's config, e.g. `chunk_size=8 temporal_ensemble=true`, or of `hf`
+    `model=FOLDER_OR_HUB_ID head=flow`."""
     weights: tuple[float, ...] = ()
     """Share of each data set in the batches; default: by its number of steps."""
     initial: Path | None = None
@@ -56,6 +57,11 @@ def main(argv: list[str]) -> int:
     """Run the verb; returns the exit status."""
     args = parse(SftArgs, "sft", argv)
     from octoworld.core.errors import ConfigError
+
+    from .sft_hf import is_hf, train
+
+    if args.policy == "hf" or is_hf(args.initial):
+        return train(args)
     from octoworld.core.fit import FitConfig
     from octoworld.core.parallel import process_group
     from vla.checkpoint import load_policy
@@ -96,20 +102,14 @@ def model_config(args: SftArgs) -> Any:
         ConfigError: a field of `--set` is unknown or has a wrong value.
     """
     from octoworld.core.config import from_dict
-    from octoworld.core.errors import ConfigError
     from vla.act import ActConfig
     from vla.diffusion import DiffusionConfig
     from vla.tiny import TinyConfig
 
+    from .settings import settings
+
     fields: dict[str, Any] = {"cameras": list(args.cameras)}
-    for setting in args.set:
-        name, equals, value = setting.partition("=")
-        try:
-            fields[name] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            equals = ""
-        if not equals:
-            raise ConfigError(f"--set {setting!r}: expected field=value, e.g. chunk_size=8")
+    fields |= settings(args.set)
     kinds = {"tiny": TinyConfig, "act": ActConfig, "diffusion": DiffusionConfig}
     return from_dict(kinds[args.policy], fields)
 

@@ -105,7 +105,9 @@ BACKENDS: Registry = Registry(
     ),
 )
 WORLD_MODELS: Registry = Registry("world model", ("worldmodels.flow",))
-POLICIES: Registry = Registry("policy", ("vla.tiny", "vla.act", "vla.diffusion", "vla.controller"))
+POLICIES: Registry = Registry(
+    "policy", ("vla.tiny", "vla.act", "vla.diffusion", "vla.hf", "vla.controller")
+)
 ESTIMATORS: Registry = Registry("advantage estimator", ("octoworld.rl.advantages",))
 BENCHES: Registry = Registry(
     "bench",

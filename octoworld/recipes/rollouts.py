@@ -81,7 +81,7 @@ class PolicyActor:
                 temperature=self._temperature,
                 generator=torch_generator(self._seed, "actions", step),
             )
-        return chunk.actions.numpy()
+        return chunk.actions.cpu().numpy()
 
 
 Look = Callable[[TaskEnv, int], None]
