@@ -16,8 +16,8 @@ from .places import Place
 from .staged import REST_SPEED, Reading, StagedTask
 from .workbench import DISTRACTORS, SIZES, workbench_scene
 
-NEAR_X, NEAR_Y = (0.33, 0.54), (-0.24, 0.24)
-"""Where blocks and pads start [m]."""
+NEAR_X, NEAR_Y = (0.36, 0.555), (-0.24, 0.24)
+"""Where blocks and pads start [m]; nearer to its base the arm crawls along its joint limits."""
 FAR_X = (0.63, 0.67)
 """Where lever and buttons stand [m]."""
 PARKED = (0.4, 0.0, -0.3, 1.0, 0.0, 0.0, 0.0)
@@ -50,8 +50,8 @@ class WorkbenchTask(StagedTask):
         "block_b": Place(NEAR_X, NEAR_Y, 0.058, (-0.25, 0.25)),
         "pad_a": Place(NEAR_X, NEAR_Y, 0.058),
         "pad_b": Place(NEAR_X, NEAR_Y, 0.058),
-        "distractor_0": Place((0.33, 0.57), (-0.26, 0.26), 0.04),
-        "distractor_1": Place((0.33, 0.57), (-0.26, 0.26), 0.04),
+        "distractor_0": Place((0.36, 0.58), (-0.26, 0.26), 0.04),
+        "distractor_1": Place((0.36, 0.58), (-0.26, 0.26), 0.04),
     }
     heights: ClassVar = {
         "block_a": SIZES.block_half,

@@ -10,7 +10,12 @@ from gymnasium.vector import AutoresetMode
 
 from tasks.env import task_env
 
-PAIRS = [("PickUp", "mujoco"), ("Hover", "mujoco"), ("MultiHover", "rotorcraft")]
+PAIRS = [
+    ("PickUp", "mujoco"),
+    ("TurnLever", "mujoco"),
+    ("Hover", "mujoco"),
+    ("MultiHover", "rotorcraft"),
+]
 STEPS = 12
 
 

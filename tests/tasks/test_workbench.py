@@ -25,7 +25,7 @@ def make(name: str, worlds: int = 2, seed: int = 0, **options: Any) -> TaskEnv:
 def settled(env: TaskEnv) -> dict[str, np.ndarray]:
     """What is judged after a few steps in which the open hand stays where it is."""
     env.world.refresh()
-    still = np.zeros(env.action_space.shape, np.float32)
+    still = np.zeros_like(env.action_space.sample())
     still[:, -1] = 1.0
     for _ in range(4):
         env.step(still)
@@ -58,7 +58,7 @@ def test_stages_come_in_order_and_none_is_lost_on_an_experts_way(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_standing_still_earns_little_and_a_sparse_reward_is_success(name):
     env = make(name, 16)
-    rewards = [env.step(np.zeros(env.action_space.shape, np.float32))[1] for _ in range(10)]
+    rewards = [env.step(np.zeros_like(env.action_space.sample()))[1] for _ in range(10)]
     assert np.max(rewards) < 0.3
     env.close()
     sparse = make(name, 2, reward="sparse")
