@@ -11,8 +11,8 @@ from sim.scene import RobotPlacement, Scene
 
 from ..scene import BIN_FLOOR_RGBA, DRAWER_RGBA, HANDLE_RGBA, SLIDING, TABLE_RGBA, WOOD_RGBA
 
-CUPBOARD_RGBA = (0.24, 0.36, 0.38, 1.0)
-DOOR_RGBA = (0.52, 0.68, 0.68, 1.0)
+CUPBOARD_RGBA = (0.28, 0.44, 0.46, 1.0)
+DOOR_RGBA = (0.74, 0.93, 0.90, 1.0)
 STOVE_RGBA = (0.16, 0.16, 0.18, 1.0)
 BURNER_RGBA = (0.42, 0.42, 0.45, 1.0)
 PLATE_RGBA = (0.93, 0.92, 0.88, 1.0)
