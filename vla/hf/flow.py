@@ -21,6 +21,10 @@ _LAST_TIME = 0.999
 _BETA = 1.5
 _PERIODS = (4e-3, 4.0)
 """Shortest and longest period of the sines that tell the time (pi0)."""
+_MOST_WORDS = 10_000
+"""Longest period, in words / 2 pi, of those that tell where a hidden state stands (Vaswani et al.
+2017); pi0's expert knows it from rotary positions."""
+_WORD_PERIODS = (2 * math.pi / _MOST_WORDS, 2 * math.pi)
 
 
 class ExpertBlock(nn.Module):
@@ -43,8 +47,8 @@ class ExpertBlock(nn.Module):
         self, x: torch.Tensor, memory: torch.Tensor, memory_mask: torch.Tensor
     ) -> torch.Tensor:
         """(B, T, width) to the same; memory (B, L, width), its mask (B, L) False for padding."""
-        parts = self.query_key_value(self.norms[0](x)).chunk(3, dim=-1)
-        x = x + self.out(self._attend(*parts, None))
+        query, keys, values = self.query_key_value(self.norms[0](x)).chunk(3, dim=-1)
+        x = x + self.out(self._attend(query, keys, values, None))
         keys, values = self.cross_key_value(memory).chunk(2, dim=-1)
         query = self.cross_query(self.norms[1](x))
         x = x + self.cross_out(self._attend(query, keys, values, memory_mask[:, None, None, :]))
@@ -97,20 +101,24 @@ class FlowExpert(nn.Module):
             noisy: (B, K, A) x_t, normalised.
             time: (B,) t in [0, 1]: 0 is noise, 1 is the chunk.
         """
-        told = sines(time, self.positions.shape[1])[:, None].expand(-1, self.chunk_size, -1)
+        told = sines(time, self.positions.shape[1], _PERIODS)[:, None].expand(
+            -1, self.chunk_size, -1
+        )
         actions = self.time(torch.cat([self.action(noisy), told], dim=-1)) + self.positions
         x = torch.cat([self.state(state)[:, None], actions], dim=1)
-        memory = self.memory(hidden)
+        # counted from the first word, so that an image stands where it stood, however long the text
+        places = (hidden_mask.cumsum(dim=1) - 1).clamp(min=0) / _MOST_WORDS
+        memory = self.memory(hidden) + sines(places, self.positions.shape[1], _WORD_PERIODS)
         for block in self.blocks:
             x = block(x, memory, hidden_mask)
         return self.velocity(self.norm(x[:, 1:]))
 
 
-def sines(time: torch.Tensor, width: int) -> torch.Tensor:
-    """(B,) times in [0, 1] -> (B, width) sines and cosines of periods between `_PERIODS`."""
-    share = torch.linspace(0, 1, width // 2, device=time.device)
-    period = _PERIODS[0] * (_PERIODS[1] / _PERIODS[0]) ** share
-    angle = time[:, None] * (2 * math.pi / period)
+def sines(values: torch.Tensor, width: int, periods: tuple[float, float]) -> torch.Tensor:
+    """(...,) values -> (..., width) sines and cosines, from the shortest to the longest period."""
+    share = torch.linspace(0, 1, width // 2, device=values.device)
+    period = periods[0] * (periods[1] / periods[0]) ** share
+    angle = values.unsqueeze(-1) * (2 * math.pi / period)
     return torch.cat([angle.sin(), angle.cos()], dim=-1)
 
 

@@ -27,11 +27,6 @@ def load_model(config: HfConfig, device: torch.device | str) -> Any:
     """
     import transformers
 
-    if not config.model:
-        raise ConfigError(
-            "model = '': expected a hub id such as 'HuggingFaceTB/SmolVLM2-500M-Video-Instruct', "
-            "or the folder of a vision-language model"
-        )
     if config.dtype == "bfloat16" and torch.device(device).type != "cuda":
         raise ConfigError(
             f"dtype = 'bfloat16' needs a CUDA device, got {device}; use dtype = 'float32' there"
@@ -44,7 +39,7 @@ def load_model(config: HfConfig, device: torch.device | str) -> Any:
                 "vision-language model that AutoModelForImageTextToText loads, such as SmolVLM, "
                 "PaliGemma or Qwen2.5-VL"
             )
-        model = transformers.AutoModelForImageTextToText.from_pretrained(
+        model: Any = transformers.AutoModelForImageTextToText.from_pretrained(
             config.model, dtype=getattr(torch, config.dtype), **_revision(config)
         )
     # what its makers let it generate like (penalties, ends) would bend the density of the actions
@@ -60,7 +55,7 @@ def load_processor(config: HfConfig, folder: Path | str | None = None) -> Any:
 
     Raises:
         CheckpointError: missing, damaged, or one that takes no images.
-        ConfigError: `image_processor` names a setting that it does not have.
+        ConfigError: no model is named, or `image_processor` a setting that it does not have.
         DependencyError: it needs a package that is not installed.
     """
     import transformers
@@ -138,6 +133,11 @@ def _told(config: HfConfig) -> Iterator[None]:
     import transformers
     from huggingface_hub.errors import HFValidationError
 
+    if not config.model:
+        raise ConfigError(
+            "model = '': expected a hub id such as 'HuggingFaceTB/SmolVLM2-500M-Video-Instruct', "
+            "or the folder of a vision-language model"
+        )
     if Path(config.model).is_absolute() and not Path(config.model).is_dir():
         raise CheckpointError(f"{config.model} does not exist: expected the folder of a model")
     told = transformers.utils.logging.is_progress_bar_enabled()

@@ -73,7 +73,7 @@ def idefics3(name: str = "Idefics3") -> tuple[Any, Any]:
 
 def paligemma() -> tuple[Any, Any]:
     words = tokenizer()
-    images = hf.SiglipImageProcessorPil(size={"height": PIXELS, "width": PIXELS})
+    images: Any = hf.SiglipImageProcessorPil(size={"height": PIXELS, "width": PIXELS})
     images.image_seq_length = (PIXELS // VISION["patch_size"]) ** 2
     processor = hf.PaliGemmaProcessor(images, words)
     config = hf.PaliGemmaConfig(

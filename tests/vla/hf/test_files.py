@@ -26,12 +26,14 @@ def trained(folder, **changes):
     with torch.no_grad():
         for name, parameter in made.named_parameters():
             if name in made.trained:
-                parameter.add_(0.05 * torch.randn_like(parameter))
+                parameter.add_(0.3 * torch.randn_like(parameter))
     return made
 
 
 def drawn(made):
-    return made.act(observation(), TEXTS, temperature=1.0, generator=seeded()).raw_actions
+    raw = made.act(observation(), TEXTS, temperature=1.0, generator=seeded()).raw_actions
+    assert raw is not None
+    return raw
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -86,6 +88,7 @@ def test_with_the_base_beside_it_nothing_else_is_needed(model_of, tmp_path):
     shutil.rmtree(away)
     loaded = load_policy(tmp_path / "whole")
     assert torch.equal(drawn(made), drawn(loaded))
+    assert isinstance(loaded, HfPolicy)
     loaded.save_pretrained(tmp_path / "again", save_base=True)
     assert torch.equal(drawn(made), drawn(load_policy(tmp_path / "again")))
     with pytest.raises(CheckpointError, match="does not exist: expected the folder of a model"):

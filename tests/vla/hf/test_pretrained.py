@@ -12,7 +12,7 @@ from vla.hf import pretrained
 from .families import policy, text_config, tokenizer
 
 
-def refused(folder, kind=CheckpointError, **changes):
+def refused(folder, kind: type[Exception] = CheckpointError, **changes):
     with pytest.raises(kind) as error:
         policy(str(folder), **changes)
     assert "\n" not in str(error.value)
@@ -82,6 +82,6 @@ def test_more_images_than_a_processor_takes(model_of, monkeypatch):
     monkeypatch.setattr(type(made.processor), "__call__", single)
     from .families import TEXTS, observation
 
-    with pytest.raises(ConfigError, match="refuses 2 image.*only one image per prompt") as error:
+    with pytest.raises(ConfigError, match=r"refuses 2 image.*only one image per prompt") as error:
         made.act(observation(), TEXTS)
     assert "\n" not in str(error.value)
