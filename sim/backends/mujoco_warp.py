@@ -26,6 +26,9 @@ from .mujoco import DIVERGENCE, MujocoWorld
 INTEGRATION = mujoco.mjtState.mjSTATE_INTEGRATION.value
 DERIVED = ("xpos", "xquat", "site_xpos", "cvel", "subtree_com", "sensordata")
 """Arrays of the device that are mirrored after a forward pass."""
+MAX_ROWS = 192
+"""Constraint rows of a world: two blocks on a table, one in the hand, take about 100; beyond the
+limit MuJoCo Warp leaves contacts out, and its own guess from the start state is too low."""
 STATE_FIELDS = {
     "qpos": mujoco.mjtState.mjSTATE_QPOS, "qvel": mujoco.mjtState.mjSTATE_QVEL,
     "ctrl": mujoco.mjtState.mjSTATE_CTRL, "qacc_warmstart": mujoco.mjtState.mjSTATE_WARMSTART,
@@ -55,7 +58,7 @@ class WarpBatch:
         self.state[:] = self._start
         with warp.ScopedDevice(self._device):
             self._m = mujoco_warp.put_model(model)
-            self._d = mujoco_warp.make_data(model, nworld=num_worlds)
+            self._d = mujoco_warp.make_data(model, nworld=num_worlds, njmax=MAX_ROWS)
             self._rows = warp.zeros((num_worlds, size), dtype=float)
         self._mirror = {name: self._pulled(name) for name in DERIVED if hasattr(self._d, name)}
         self._graphs: dict[int, Any] = {}
