@@ -3,7 +3,7 @@
 import pytest
 
 from octoworld.cli.main import main
-from octoworld.cli.sft_hf import settings
+from octoworld.cli.settings import settings
 from octoworld.core.errors import ConfigError
 
 
