@@ -19,8 +19,9 @@ def test_expert_succeeds_from_32_starts(name):
     limit = TASKS.get(name)(1).max_steps
     result = validate(name, 32, seed=50_000, num_envs=32)
     assert result.success_rate >= 0.95, result
-    assert result.longest <= 0.9 * limit
-    assert 8 <= result.mean_steps <= 0.7 * limit
+    if TASKS.get(name).ends_on_success:
+        assert result.longest <= 0.9 * limit
+        assert 8 <= result.mean_steps <= 0.7 * limit
 
 
 @pytest.mark.parametrize("name", NAMES)
