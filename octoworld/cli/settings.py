@@ -7,17 +7,17 @@ from typing import Any
 import yaml
 
 
-def settings(assignments: tuple[str, ...]) -> dict[str, Any]:
-    """`("head=flow", "bins=64")` as a dict of YAML values; raises ConfigError for another form."""
+def pairs(name: str, items: tuple[str, ...]) -> dict[str, Any]:
+    """name=value strings as a dict, values read as YAML; raises ConfigError for other strings."""
     from octoworld.core.errors import ConfigError
 
     values = {}
-    for assignment in assignments:
-        name, equals, value = assignment.partition("=")
+    for item in items:
+        key, equals, value = item.partition("=")
+        if not equals or not key:
+            raise ConfigError(f"--{name} {item!r}: expected name=value")
         try:
-            values[name] = yaml.safe_load(value)
+            values[key] = yaml.safe_load(value)
         except yaml.YAMLError:
-            equals = ""
-        if not equals:
-            raise ConfigError(f"--set {assignment!r}: expected field=value, e.g. head=flow")
+            raise ConfigError(f"--{name} {item!r}: {value!r} is no YAML value") from None
     return values

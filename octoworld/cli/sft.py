@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from .parse import parse
+from .settings import pairs
 
 
 @dataclass(frozen=True)
@@ -106,10 +107,8 @@ def model_config(args: SftArgs) -> Any:
     from vla.diffusion import DiffusionConfig
     from vla.tiny import TinyConfig
 
-    from .settings import settings
-
     fields: dict[str, Any] = {"cameras": list(args.cameras)}
-    fields |= settings(args.set)
+    fields |= pairs("set", args.set)
     kinds = {"tiny": TinyConfig, "act": ActConfig, "diffusion": DiffusionConfig}
     return from_dict(kinds[args.policy], fields)
 

@@ -34,9 +34,9 @@ def train(args: SftArgs) -> int:
     from vla.hf import HfConfig, HfPolicy
     from vla.hf.sft import HfSftConfig, train_hf
 
-    from .settings import settings
+    from .settings import pairs
 
-    model = from_dict(HfConfig, {"cameras": list(args.cameras)} | settings(args.set))
+    model = from_dict(HfConfig, {"cameras": list(args.cameras)} | pairs("set", args.set))
     initial = None
     if args.initial is not None:
         loaded = load_policy(args.initial, robot=args.robot)

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import tyro
 
 from .parse import parse
+from .settings import pairs
 
 OWN = ("task", "algo", "set", "env", "options", "out", "config", "resume", "play")
 """Arguments that are no fields of TrainConfig, or are read apart."""
@@ -121,24 +122,6 @@ def open_run(args: TrainArgs) -> Any:
 def _learner(config: Any) -> str:
     """What trains, in a word: the algorithm, or another library's ppo."""
     return config.algo if config.trainer == "sb3" else f"{config.trainer}-{config.algo}"
-
-
-def pairs(name: str, items: tuple[str, ...]) -> dict[str, Any]:
-    """name=value strings as a dict, values read as YAML; raises ConfigError for other strings."""
-    import yaml
-
-    from octoworld.core.errors import ConfigError
-
-    values = {}
-    for item in items:
-        key, equals, value = item.partition("=")
-        if not equals or not key:
-            raise ConfigError(f"--{name} {item!r}: expected name=value")
-        try:
-            values[key] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            raise ConfigError(f"--{name} {item!r}: {value!r} is no YAML value") from None
-    return values
 
 
 def report(outcome: dict[str, Any]) -> str:

@@ -49,7 +49,7 @@ def test_trains_the_policy_asked_for_on_a_mixture(tmp_path, capsys):
     ("argv", "words"),
     [
         (("--set", "chunksize=3"), ("chunksize", "chunk_size")),
-        (("--set", "chunk_size"), ("'chunk_size'", "field=value")),
+        (("--set", "chunk_size"), ("'chunk_size'", "name=value")),
         (("--set", "chunk_size=many"), ("chunk_size", "int", "'many'")),
         (("--policy", "diffusion", "--set", "prediction_horizon=2"),
          ("prediction_horizon = 2", "chunk_size = 4")),

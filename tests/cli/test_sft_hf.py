@@ -3,7 +3,7 @@
 import pytest
 
 from octoworld.cli.main import main
-from octoworld.cli.settings import settings
+from octoworld.cli.settings import pairs
 from octoworld.core.errors import ConfigError
 
 
@@ -12,10 +12,10 @@ def test_settings_are_yaml():
     wanted = {
         "head": "flow", "bins": 64, "lora_targets": ["q_proj", "v_proj"], "tune_vision": True,
     }  # fmt: skip
-    assert settings(given) == wanted
-    for wrong in ("bins", "bins=[1"):
-        with pytest.raises(ConfigError, match="expected field=value"):
-            settings((wrong,))
+    assert pairs("set", given) == wanted
+    for wrong, said in (("bins", "expected name=value"), ("bins=[1", "no YAML value")):
+        with pytest.raises(ConfigError, match=said):
+            pairs("set", (wrong,))
 
 
 @pytest.mark.parametrize(
