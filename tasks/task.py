@@ -60,6 +60,9 @@ class Task(ABC):
     """Paraphrases of the request, three at least; no other task's sentences."""
     slot_words: ClassVar[Mapping[str, Sequence[str]]] = {}
     """What each slot of `templates` can be filled with."""
+    stage_names: tuple[str, ...] = ()
+    """Entries of `evaluate` that say how far an episode came, in the order of the work; the last
+    one need not be success. Known at the latest after the first evaluation."""
 
     def __init__(self, num_worlds: int) -> None:
         self.num_worlds = num_worlds
@@ -82,7 +85,8 @@ class Task(ABC):
     def evaluate(self, world: World) -> Evaluation:
         """Judge the worlds: named quantities (N,), among them bool `success`.
 
-        Bool `failure`, where given, ends the episode (a crash).
+        Bool `failure`, where given, ends the episode (a crash). Bool `wrong_object`, where given:
+        something is being handled, or was moved, that the instruction does not speak of.
         """
 
     @abstractmethod

@@ -7,13 +7,15 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 from octoworld.bench.intervals import bootstrap_mean, wilson
 from octoworld.data.episode import Episode
+from tasks.env import TaskEnv, task_env
 from vla.policy import Policy
 
-from .rollouts import RolloutConfig, collect
+from .rollouts import PolicyActor, RolloutConfig, collect, made_for
 
 PROTOCOLS = {
     "oracle": "ended by the simulator",
@@ -43,6 +45,12 @@ class Outcome:
     """First step after which the simulator sees success; -1 never."""
     stop_step: int
     """Step before which the reflector stopped; -1 never."""
+    split: str = ""
+    """What the start was drawn from, see `tasks.splits`."""
+    stages: tuple[str, ...] = ()
+    """Stages of the task that were reached up to the first success; none if they were not asked."""
+    wrong_object: bool = False
+    """Handled, up to the first success, something that the instruction does not speak of."""
 
 
 def evaluate(
@@ -52,18 +60,90 @@ def evaluate(
     config: RolloutConfig,
     *,
     stop: Stop | None = None,
+    split: str = "",
 ) -> list[Outcome]:
     """Roll `policy` from the start seeds of every task, once each.
 
-    Both protocols are read from one roll-out that nothing ends, because up to the first success
-    (or stop) an ended and an unended episode are the same.
+    All protocols are read from one roll-out that nothing ends, because up to the first success
+    (or stop) an ended and an unended episode are the same. With `stop` every frame is rendered for
+    the reflector; without, only those that the policy sees, and stages are noted.
     """
+    if stop is None:
+        return [o for task in tasks for o in watch(policy, task, seeds, config, split)]
     outcomes = []
     whole = RolloutConfig(config.num_envs, 10**6, config.temperature, config.cameras)
     for task in tasks:
-        for episode in collect(task, seeds, whole, policy=policy, source="evaluation"):
+        for episode in collect(task, seeds, whole, policy=policy, source="evaluation", split=split):
             outcomes.append(judge(episode, stop))
     return outcomes
+
+
+def watch(
+    policy: Policy, task: str, seeds: Sequence[int], config: RolloutConfig, split: str = ""
+) -> list[Outcome]:
+    """Outcomes of one task with their stages; nothing is recorded."""
+    n = min(config.num_envs, len(seeds))
+    env = task_env(
+        task, n, obs_mode="vision", cameras=config.cameras,
+        autoreset_mode=AutoresetMode.DISABLED, terminate_on_success=False,
+        **made_for(policy, split),
+    )  # fmt: skip
+    outcomes: list[Outcome] = []
+    try:
+        for first in range(0, len(seeds), n):
+            batch = list(seeds[first : first + n])
+            filled = batch + [batch[-1]] * (n - len(batch))
+            actor = PolicyActor(policy, config.temperature, filled[0])
+            judged = _play(env, actor, filled)
+            outcomes += _outcomes(task, split, batch, env.task.stage_names, judged)
+    finally:
+        env.close()
+    return outcomes
+
+
+def _play(env: TaskEnv, actor: PolicyActor, seeds: Sequence[int]) -> dict[str, NDArray[np.bool_]]:
+    """What was judged at every step, name -> (T, N) bool."""
+    obs, _ = env.reset(seed=list(seeds))
+    rows: list[dict[str, NDArray]] = []
+    while env.live.any():
+        left = env.max_episode_length - len(rows)
+        chunk = actor.act(env, obs, len(rows))[:, :left]
+        result = env.step_chunk(chunk)
+        obs = result.obs
+        rows += result.infos
+    kept = ("success", "wrong_object", *env.task.stage_names)
+    return {k: np.stack([np.asarray(row[k], bool) for row in rows]) for k in kept if k in rows[0]}
+
+
+def _outcomes(
+    task: str,
+    split: str,
+    seeds: Sequence[int],
+    stages: Sequence[str],
+    judged: dict[str, NDArray[np.bool_]],
+) -> list[Outcome]:
+    success = judged["success"]
+    first = np.where(success.any(axis=0), success.argmax(axis=0), len(success) - 1)
+    # what comes after success says nothing about the work
+    during = np.arange(len(success))[:, None] <= first
+    reached = {name: (judged[name] & during).any(axis=0) for name in stages}
+    nothing = np.zeros(success.shape, bool)
+    wrong = (judged.get("wrong_object", nothing) & during).any(axis=0)
+    return [
+        Outcome(
+            task=task,
+            seed=int(seed),
+            oracle=bool(success[:, i].any()),
+            self_stopped=bool(success[-1, i]),
+            at_end=bool(success[-1, i]),
+            success_step=int(first[i]) if success[:, i].any() else -1,
+            stop_step=-1,
+            split=split,
+            stages=tuple(name for name in stages if reached[name][i]),
+            wrong_object=bool(wrong[i]),
+        )
+        for i, seed in enumerate(seeds)
+    ]
 
 
 def judge(episode: Episode, stop: Stop | None) -> Outcome:
@@ -140,7 +220,7 @@ def to_rows(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
 
 def from_rows(rows: Sequence[dict[str, Any]]) -> list[Outcome]:
     """Outcomes from their JSON rows."""
-    return [Outcome(**row) for row in rows]
+    return [Outcome(**row | {"stages": tuple(row.get("stages", ()))}) for row in rows]
 
 
 def _hits(outcomes: Sequence[Outcome], task: str, protocol: str) -> NDArray[np.float64]:

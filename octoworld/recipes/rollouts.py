@@ -152,13 +152,19 @@ def roll_out(
     return episodes
 
 
-def made_for(policy: Policy | None) -> dict[str, Any]:
-    """Options of the environment that the policy's config names: control mode, physics, others."""
+def made_for(policy: Policy | None, split: str = "") -> dict[str, Any]:
+    """Options of the environment that the policy's config names: control mode, physics, others.
+
+    Starts are drawn from `split`, see `tasks.splits`.
+    """
     config: Any = getattr(policy, "config", None)
     named = {"control_mode": "control_mode", "backend": "backend"}
     options = {option: getattr(config, field, None) for option, field in named.items()}
     given = {k: v for k, v in options.items() if v is not None}
-    return dict(getattr(config, "env", {})) | given
+    options = dict(getattr(config, "env", {})) | given
+    if split:
+        options["task_options"] = dict(options.get("task_options", {})) | {"split": split}
+    return options
 
 
 def collect(
@@ -170,10 +176,12 @@ def collect(
     source: str,
     make_actor: Callable[[TaskEnv, int], Actor] | None = None,
     look: Look | None = None,
+    split: str = "",
 ) -> Iterator[Episode]:
     """Episodes of `task` from the given start seeds, by the expert (`policy=None`) or a policy.
 
-    `make_actor` (worlds, the batch's first seed) gives another actor than these; `look` looks on.
+    `make_actor` (worlds, the batch's first seed) gives another actor than these; `look` looks on;
+    starts are drawn from `split`, see `tasks.splits`.
 
     Batches are of equal size whatever the number of seeds (the last one is filled up and cut), so
     an episode depends on its batch alone.
@@ -182,7 +190,7 @@ def collect(
     env = task_env(
         task,
         num_envs=n,
-        **made_for(policy)
+        **made_for(policy, split)
         | {
             "obs_mode": "vision",
             "cameras": config.cameras,
@@ -203,6 +211,8 @@ def collect(
                 actor = PolicyActor(policy, config.temperature, filled[0])
             for episode in roll_out(env, actor, filled, config.hold_steps, look)[: len(batch)]:
                 episode.info |= {"source": source, "temperature": config.temperature}
+                if split:
+                    episode.info["split"] = split
                 yield episode
     finally:
         env.close()

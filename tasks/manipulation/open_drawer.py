@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from octoworld.core.registry import register_task
+from sim.world import World
 
 from ..language import Templates
 from ..rewards import tolerance
@@ -20,6 +21,7 @@ class OpenDrawer(TabletopTask):
     """Success: the drawer is open by 10 cm."""
 
     name = "OpenDrawer"
+    stage_names = ("at_handle", "ajar", "drawer_open")
     subject = "cabinet"
     templates = Templates(
         "open the drawer",
@@ -33,6 +35,13 @@ class OpenDrawer(TabletopTask):
         return m.handle, m.handle - np.array([0.0, 1.0, 0.0]) * (SIZES.drawer_travel - m.opening)[
             :, None
         ]
+
+    def evaluate(self, world: World) -> Evaluation:
+        """As the others', and how far the drawer's own stages came."""
+        e = super().evaluate(world)
+        e["at_handle"] = e["tool_to_handle"] < self.judge.handle_distance
+        e["ajar"] = e["opening"] > self.judge.drawer_moved
+        return e
 
     def succeeded(self, e: Evaluation) -> NDArray[np.bool_]:
         """Open."""

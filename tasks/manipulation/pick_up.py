@@ -19,6 +19,7 @@ class PickUp(TabletopTask):
     """Success: 8 cm of air under the block, both fingers on it."""
 
     name = "PickUp"
+    stage_names = ("reached", "grasped", "lifted")
     templates = Templates(
         "pick up the {block} block",
         "lift the {block} cube off the table",

@@ -19,6 +19,7 @@ class PlaceInBin(TabletopTask):
     """Success: the block rests inside the bin and the gripper is open."""
 
     name = "PlaceInBin"
+    stage_names = ("reached", "grasped", "in_bin")
     templates = Templates(
         "put the {block} block in the bin",
         "place the {block} cube into the bin",

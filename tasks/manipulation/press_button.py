@@ -21,6 +21,7 @@ class PressButton(WorkbenchTask):
     """Success: the named button is all the way down, where it stays, and the other one is not."""
 
     name = "PressButton"
+    concerns = ("button_a_slide",)
     templates = Templates(
         "press the {button} button",
         "push the {button} button down",

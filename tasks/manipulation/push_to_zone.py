@@ -19,6 +19,7 @@ class PushToZone(TabletopTask):
     """Success: the block rests on the table within 5 cm of the zone's centre, not grasped."""
 
     name = "PushToZone"
+    stage_names = ("reached", "in_zone")
     templates = Templates(
         "push the {block} block to the {zone} zone",
         "slide the {block} cube onto the {zone} circle",

@@ -52,6 +52,7 @@ class Reach(ArmTask):
     """Success: the tool is within 2 cm of the ball, at rest (below 5 cm/s)."""
 
     name = "Reach"
+    stage_names = ("reached",)
     remembers = ("color", "gripper", "wording")
     physics = "servos"
     cameras = ("front", "wrist")

@@ -26,6 +26,7 @@ class SortByColor(WorkbenchTask):
     """
 
     name = "SortByColor"
+    concerns = ("block_a", "block_b")
     max_seconds = 10.0
     templates = Templates(
         "put the {block} block on the {block} pad and the {other} block on the {other} pad",

@@ -24,6 +24,7 @@ class StackTwo(WorkbenchTask):
     """Success: the named block rests on the other one, and the gripper has let it go."""
 
     name = "StackTwo"
+    concerns = ("block_a",)
     max_seconds = 6.0
     templates = Templates(
         "put the {block} block on the {other} block",

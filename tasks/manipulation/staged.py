@@ -71,6 +71,10 @@ class StagedTask(ArmTask):
     """Those of them that move freely and may be held."""
     fixtures: ClassVar[tuple[str, ...]] = ()
     """Joints of drawers, doors, buttons and levers."""
+    moved_by: ClassVar[Mapping[str, float]] = {}
+    """Fixture -> way from 0 from which it has been handled [m] or [rad]."""
+    concerns: ClassVar[tuple[str, ...]] = ()
+    """Those of the graspable things and fixtures that the job is about."""
     places: ClassVar[Mapping[str, Place]]
     """Body -> where it is put at the start; the split `positions` is about the first one."""
     heights: ClassVar[Mapping[str, float]] = {}
@@ -195,7 +199,6 @@ class StagedTask(ArmTask):
         hidden += [r.grasped[name][:, None] for name in self.graspable]
         hidden += [r.joint[name][:, None] for name in self.fixtures]
         hidden += [place - r.tool for place in self.aim(r)]
-        hidden += [done[:, None] for done in self.stages(r).values()]
         return {
             "observation.state": np.concatenate(felt, axis=1, dtype=np.float32),
             "privileged": np.concatenate(hidden, axis=1, dtype=np.float32),
@@ -206,6 +209,7 @@ class StagedTask(ArmTask):
         r = self.read(world)
         done = self.stages(r)
         names = list(done)
+        self.stage_names = tuple(names)
         # from the end: what comes after a stage implies it
         reached = np.logical_or.accumulate(np.stack(list(done.values()))[::-1], axis=0)[::-1]
         shaping = self.shaping(r)
@@ -219,7 +223,18 @@ class StagedTask(ArmTask):
         part = np.clip(near, 0.0, 1.0) / len(names)
         evaluation["shaped"] = np.minimum(evaluation["progress"] + part, 1.0)
         evaluation["success"] = reached[-1]
+        evaluation["wrong_object"] = self.strayed(r)
         return evaluation
+
+    def strayed(self, r: Reading) -> NDArray[np.bool_]:
+        """Whether something else than what the job `concerns` is held or was moved, (N,)."""
+        held = [r.grasped[name] for name in self.graspable if name not in self.concerns]
+        moved = [
+            np.abs(r.joint[name]) > way
+            for name, way in self.moved_by.items()
+            if name not in self.concerns
+        ]
+        return np.logical_or.reduce([np.zeros(self.num_worlds, bool), *held, *moved])
 
     def reward(self, evaluation: Evaluation) -> tuple[NDArray, dict[str, NDArray]]:
         """Stages done and the nearness of the next, each stage an equal part; or success alone."""

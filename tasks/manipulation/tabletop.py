@@ -48,6 +48,10 @@ class JudgeConfig:
     """Finger gap of an open gripper [m]."""
     drawer_open: float = 0.10
     """Opening, counted as open [m]."""
+    drawer_moved: float = 0.03
+    """Opening from which it has been handled [m]."""
+    handle_distance: float = 0.045
+    """Tool to handle, counted as reached [m]."""
 
 
 def _metres(point: Any) -> str:
@@ -222,6 +226,9 @@ class TabletopTask(ArmTask):
         evaluation: Evaluation = dict(zip(judging.QUANTITIES, quantities, strict=True))
         evaluation.update(zip(judging.TRUTHS, truths, strict=True))
         evaluation["success"] = self.succeeded(evaluation)
+        evaluation["wrong_object"] = (
+            m.grasped if self.subject == "cabinet" else m.opening > self.judge.drawer_moved
+        )
         return evaluation
 
     @cached_property

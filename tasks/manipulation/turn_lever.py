@@ -25,6 +25,7 @@ class TurnLever(WorkbenchTask):
     """Success: the lever is turned by 60 degrees to the asked side, left and right of the robot."""
 
     name = "TurnLever"
+    concerns = ("lever_hinge",)
     templates = Templates(
         "turn the lever to the {direction}",
         "push the lever over to the {direction}",
@@ -69,6 +70,10 @@ class TurnLever(WorkbenchTask):
             "moving": angle > self.first_turn,
             "turned": angle >= self.least_turn,
         }
+
+    def strayed(self, r: Reading) -> NDArray[np.bool_]:
+        """As elsewhere; the lever turned to the other side counts too."""
+        return super().strayed(r) | (self.turned(r) < -self.moved_by["lever_hinge"])
 
     def shaping(self, r: Reading) -> dict[str, NDArray]:
         """Distance of the tool, of 30 cm; then the angle."""

@@ -18,6 +18,7 @@ from .scene import SIZES
 
 
 class _DoorTask(KitchenTask):
+    concerns = ("door_hinge",)
     goal_angle: ClassVar[float]
     """Where the door is to be [rad]."""
 

@@ -25,6 +25,7 @@ class KitchenOpenDrawer(KitchenTask):
     """Success: the drawer is open by 12 cm."""
 
     name = "KitchenOpenDrawer"
+    concerns = ("drawer_slide",)
     max_seconds = 4.8
     templates = Templates(
         "open the kitchen drawer",
@@ -77,6 +78,7 @@ class KitchenCloseDrawer(KitchenTask):
     """Success: the drawer, open at the start, is closed."""
 
     name = "KitchenCloseDrawer"
+    concerns = ("drawer_slide",)
     max_seconds = 4.8
     starts: ClassVar = {"drawer_slide": (0.135, 0.16)}
     templates = Templates(

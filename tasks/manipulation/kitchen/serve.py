@@ -23,6 +23,7 @@ class ServeAndSwitch(KitchenTask):
     """
 
     name = "ServeAndSwitch"
+    concerns = ("block", "lever_hinge")
     max_seconds = 9.5
     templates = Templates(
         "put the {block} block on the plate, then turn the stove on",

@@ -23,6 +23,8 @@ WIDE = 0.135
 
 
 class _StoreTask(KitchenTask):
+    concerns = ("block", "drawer_slide")
+
     def stored(self, r: Reading) -> dict[str, NDArray]:
         """Inside, and closed with it: the asked block alone, let go."""
         inside = self.inside(r, "block")
