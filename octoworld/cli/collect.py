@@ -1,44 +1,111 @@
-"""`octoworld collect TASK`: record episodes of an expert or a policy as a LeRobot v3 data set."""
+"""`octoworld collect TASK`: record an expert, a policy or a person as a LeRobot v3 data set."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import tyro
 
 from .parse import parse
 
+FIRST_SEED = 1_000_000
+
 
 @dataclass(frozen=True)
 class CollectArgs:
-    """Roll out in true physics and write what was seen, felt and done."""
+    """Roll out in true physics and write what was seen, felt and done.
+
+    The task's scripted expert acts, a policy (`--policy`), or you, in the browser (`--teleop`).
+    """
 
     task: Annotated[str, tyro.conf.Positional]
     """Registered task."""
     out: Path
     """Folder of the new data set; with an existing one, episodes are appended."""
     episodes: int = 10
-    """How many."""
-    first_seed: int = 1_000_000
-    """Start seeds are first_seed, first_seed + 1, ..."""
+    """How many; with --teleop, how many are kept before the session ends by itself."""
+    first_seed: int | None = None
+    """Start seeds are first_seed, first_seed + 1, ...; default: 1,000,000, or on from the last one
+    of this task in an existing data set."""
     policy: Path | None = None
-    """Folder of a policy; without it the task's scripted expert acts."""
+    """Folder of a policy that acts."""
     temperature: float = 0.0
     """Factor on the policy's noise scale; 0 is its mean action."""
+    noise: float = 0.0
+    """Standard deviation of noise added to the expert's actions, which are in [-1, 1]. `action` is
+    what was carried out, `expert.action` what the expert wanted."""
+    teleop: bool = False
+    """Drive the arm yourself, by keyboard or gamepad; every episode you keep is on disk at once."""
+    robot: str | None = None
+    """Registered robot; default: the task's own."""
+    control_mode: str | None = None
+    """With --teleop: ee_delta_pos or ee_delta_pose; default: the task's own."""
+    split: str = ""
+    """What starts are drawn from, such as train; default: everything."""
+    backend: str | None = None
+    """Physics backend; default: the policy's, or the task's."""
     cameras: tuple[str, ...] = ()
     """Cameras recorded; default: the task's."""
     hold_steps: int = 6
     """Steps recorded after the first success."""
     num_envs: int = 25
-    """Worlds rolled out together."""
+    """Worlds rolled out together; with --teleop one."""
+    seconds: float = 60.0
+    """With --teleop: length of an episode at most [s]."""
+    port: int = 8080
+    """With --teleop: first port to try for the page; if it is taken, the next free one is used."""
+    host: str = "127.0.0.1"
+    """With --teleop: address to listen on; 0.0.0.0 also lets other machines in."""
+    theme: Literal["dark", "light"] = "dark"
+    """With --teleop: colours of the page."""
 
 
 def main(argv: list[str]) -> int:
     """Run the verb; returns the exit status."""
     args = parse(CollectArgs, "collect", argv)
     from octoworld.core.errors import ConfigError
+    from octoworld.core.registry import ROBOTS, TASKS
+    from octoworld.recipes.recording import check_fits, next_seed
+
+    task = TASKS.get(args.task)
+    robot = args.robot or task.robot
+    ROBOTS.get(robot)
+    _check(args)
+    if args.episodes < 1:
+        raise ConfigError(f"episodes: expected at least 1, got {args.episodes}")
+    check_fits(args.out, robot, args.control_mode or task.control_mode)
+    first = args.first_seed
+    if first is None:
+        first = next_seed(args.out, args.task, FIRST_SEED)
+    options: dict[str, Any] = {"task_options": {"robot": robot} if args.robot else {}}
+    named = {"backend": args.backend, "control_mode": args.control_mode}
+    options |= {name: value for name, value in named.items() if value is not None}
+    cameras = args.cameras or tuple(task.cameras)
+    record = _teleoperate if args.teleop else _roll_out
+    facts = record(args, cameras, first, options)
+    print(", ".join(f"{name} {value:g}" for name, value in facts.items()))
+    return 0
+
+
+def _check(args: CollectArgs) -> None:
+    """Options that do not go together."""
+    from octoworld.core.errors import ConfigError
+
+    if args.teleop and args.policy is not None:
+        raise ConfigError("--teleop and --policy: either you drive or the policy does")
+    if args.noise and (args.teleop or args.policy is not None):
+        raise ConfigError("--noise is the expert's; a policy has --temperature")
+    if args.control_mode is not None and not args.teleop:
+        raise ConfigError(
+            "--control-mode is for --teleop: experts and policies have one of their own"
+        )
+
+
+def _roll_out(
+    args: CollectArgs, cameras: tuple[str, ...], first: int, options: dict[str, Any]
+) -> dict[str, Any]:
     from octoworld.core.io import write_text
     from octoworld.core.registry import TASKS
     from octoworld.recipes.recording import write_dataset
@@ -46,19 +113,32 @@ def main(argv: list[str]) -> int:
     from sim.backends.mjcf import scene_xml
     from vla.checkpoint import load_policy
 
-    task = TASKS.get(args.task)
-    if args.episodes < 1:
-        raise ConfigError(f"episodes: expected at least 1, got {args.episodes}")
-    cameras = args.cameras or tuple(task.cameras)
-    policy = None
+    task, policy = TASKS.get(args.task), None
     if args.policy is not None:
-        policy = load_policy(args.policy, robot=task.robot, control_mode=task.control_mode)
-    config = RolloutConfig(args.num_envs, args.hold_steps, args.temperature, cameras)
-    seeds = range(args.first_seed, args.first_seed + args.episodes)
+        robot = args.robot or task.robot
+        policy = load_policy(args.policy, robot=robot, control_mode=task.control_mode)
+    config = RolloutConfig(
+        args.num_envs, args.hold_steps, args.temperature, cameras, args.noise
+    )  # fmt: skip
+    seeds = range(first, first + args.episodes)
     source = "expert" if policy is None else "policy"
-    facts = write_dataset(
-        args.out, collect(args.task, seeds, config, policy=policy, source=source), append=True
+    episodes = collect(
+        args.task, seeds, config, policy=policy, source=source, split=args.split, options=options
     )
-    write_text(args.out / "scene.xml", scene_xml(task(1).scene()))  # for `octoworld view`
-    print(", ".join(f"{name} {value:g}" for name, value in facts.items()))
-    return 0
+    facts = write_dataset(args.out, episodes, append=True)
+    chosen = options["task_options"] | ({"split": args.split} if args.split else {})
+    write_text(args.out / "scene.xml", scene_xml(task(1, **chosen).scene()))  # `octoworld view`
+    return facts
+
+
+def _teleoperate(
+    args: CollectArgs, cameras: tuple[str, ...], first: int, options: dict[str, Any]
+) -> dict[str, Any]:
+    from octoworld.recipes.rollouts import RolloutConfig
+    from octoworld.recipes.teleop import TeleopConfig, teleoperate
+
+    config = TeleopConfig(
+        args.episodes, first, args.seconds, port=args.port, host=args.host, theme=args.theme
+    )
+    rollouts = RolloutConfig(1, args.hold_steps, cameras=cameras)
+    return teleoperate(args.task, args.out, rollouts, config, split=args.split, options=options)

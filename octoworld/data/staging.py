@@ -42,9 +42,10 @@ class Staging:
             shutil.rmtree(child) if child.is_dir() else child.unlink()
 
     def link(self, names: list[str]) -> None:
-        """Take over the files below the subfolders `names`, as hard links that nobody modifies."""
+        """Take over files and what lies below folders, as hard links that nobody modifies."""
         for name in names:
-            for source in sorted((self.folder / name).rglob("*")):
+            place = self.folder / name
+            for source in [place] if place.is_file() else sorted(place.rglob("*")):
                 if source.is_file():
                     target = self.path / source.relative_to(self.folder)
                     target.parent.mkdir(parents=True, exist_ok=True)

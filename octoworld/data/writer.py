@@ -279,7 +279,14 @@ class DatasetWriter:
         for video in self._videos.values():
             video.close()
         self._write_meta(self._staging.path)
+        self._staging.link(self._others())
         self._staging.publish()
+
+    def _others(self) -> list[str]:
+        """What lies in the folder beside the data set, such as a scene or a card, and stays."""
+        own = ("data", "videos", "meta")
+        is_there = self.folder.is_dir()
+        return [p.name for p in self.folder.iterdir() if p.name not in own] if is_there else []
 
     def _write_meta(self, root: Path) -> None:
         place = _place(self._first_file.get("meta", 0))

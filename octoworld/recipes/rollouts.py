@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-import torch
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 from octoworld.core.errors import ConfigError
-from octoworld.core.rng import torch_generator
 from octoworld.data.episode import Episode
 from tasks.env import TaskEnv, task_env
 from vla.policy import Policy
 
+from .actors import Actor, ExpertActor, NoisyExpert, Noting, PolicyActor
 from .scene_rows import SceneRows
 
 
@@ -32,56 +31,15 @@ class RolloutConfig:
     """0: the policy's mean action; else the factor on its scale."""
     cameras: tuple[str, ...] = ("front",)
     """Cameras recorded."""
+    noise: float = 0.0
+    """Standard deviation of the noise under which an expert acts, see `NoisyExpert`."""
 
     def __post_init__(self) -> None:
-        if self.num_envs < 1 or self.hold_steps < 0 or self.temperature < 0:
+        if self.num_envs < 1 or self.hold_steps < 0 or self.temperature < 0 or self.noise < 0:
             raise ConfigError(
-                f"num_envs {self.num_envs} must be at least 1, hold_steps {self.hold_steps} and "
-                f"temperature {self.temperature} at least 0"
+                f"num_envs {self.num_envs} must be at least 1, hold_steps {self.hold_steps}, "
+                f"temperature {self.temperature} and noise {self.noise} at least 0"
             )
-
-
-class Actor(Protocol):
-    """Gives (N, K, A) actions for the worlds of an env."""
-
-    def act(self, env: TaskEnv, obs: dict[str, NDArray], step: int) -> NDArray[np.float32]:
-        """The next K actions, (N, K, A)."""
-        ...
-
-
-class ExpertActor:
-    """The task's scripted teacher, one step at a time."""
-
-    def __init__(self, env: TaskEnv) -> None:
-        self._expert = env.task.expert()
-
-    def act(self, env: TaskEnv, obs: dict[str, NDArray], step: int) -> NDArray[np.float32]:
-        """One action, (N, 1, A)."""
-        return np.asarray(self._expert.act(env.world), np.float32)[:, None]
-
-
-class PolicyActor:
-    """A policy, a chunk at a time, with a random stream per batch."""
-
-    def __init__(self, policy: Policy, temperature: float, seed: int) -> None:
-        self._policy, self._temperature, self._seed = policy, temperature, seed
-
-    def act(self, env: TaskEnv, obs: dict[str, NDArray], step: int) -> NDArray[np.float32]:
-        """A chunk, (N, K, A)."""
-        if step == 0:
-            self._policy.reset()
-        tensors = {k: torch.as_tensor(v) for k, v in obs.items()}
-        if getattr(self._policy, "needs_privileged", False):  # a controller trained on states
-            hidden = env.task.observe(env.world)["privileged"]
-            tensors["observation.environment_state"] = torch.as_tensor(hidden)
-        with torch.inference_mode():
-            chunk = self._policy.act(
-                tensors,
-                env.instructions,
-                temperature=self._temperature,
-                generator=torch_generator(self._seed, "actions", step),
-            )
-        return chunk.actions.cpu().numpy()
 
 
 Look = Callable[[TaskEnv, int], None]
@@ -94,27 +52,30 @@ def roll_out(
     """One episode a seed, all worlds of `env` at once; len(seeds) must equal env.num_envs.
 
     The env must not end episodes itself at success; every world is stepped until all have had
-    `hold_steps` beyond their first success or the clock has run out, and each episode is cut at its
-    own end.
+    `hold_steps` beyond their first success, the clock has run out or the actor has enough, and each
+    episode is cut at its own end. There are none if the actor does nothing at all.
     """
     obs, _ = env.reset(seed=list(seeds))
-    instructions = list(env.instructions)
-    randomizer = getattr(env.task, "randomizer", None)
-    physics = randomizer.sampled() if randomizer is not None else {}
+    facts = _facts(env, seeds)
     horizon = env.max_episode_length
     rows: list[dict[str, NDArray]] = []
     first_success = np.full(env.num_envs, horizon, int)
-    chunk = np.empty((env.num_envs, 0, 0), np.float32)
+    chunk: NDArray[np.float32] = np.empty((env.num_envs, 0, 0), np.float32)
     used = 0
     looks = SceneRows(env.world)
     for step in range(horizon):
         if look is not None:
             look(env, step)
         if used == chunk.shape[1]:
-            chunk, used = actor.act(env, obs, step), 0
+            decided = actor.act(env, obs, step)
+            if decided is None:
+                break
+            chunk, used = decided, 0
         action = chunk[:, used]
         used += 1
         row = dict(obs) | {"action": action}
+        if isinstance(actor, Noting):
+            row |= actor.notes()
         # apart, so that who knows the scene but no task (the viewer) can read the first;
         # joined, in this order, they are what `TaskEnv.restore_worlds` takes
         row |= {"sim_state": env.world.get_state(), "task_memory": env.memory_rows()}
@@ -128,17 +89,24 @@ def roll_out(
         first_success[newly] = step
         if (step >= first_success + hold_steps).all():
             break
+    if not rows:
+        return []
     lengths = np.minimum(first_success + hold_steps + 1, len(rows))
     stacked = {k: np.stack([r[k] for r in rows], axis=1) for k in rows[0]}
     episodes = []
-    for world, length in enumerate(lengths):
-        columns = {k: v[world, :length] for k, v in stacked.items()}
-        columns["action"] = columns["action"].astype(np.float32)
-        columns["next.reward"] = columns["next.reward"].astype(np.float32)
-        columns["next.done"] = np.arange(length) == length - 1
-        columns["observation.environment_state"] = columns["observation.environment_state"].astype(
-            np.float32
-        )
+    for world, (instruction, info) in enumerate(facts):
+        info["first_success"] = int(first_success[world]) if first_success[world] < horizon else -1
+        columns = {k: v[world, : lengths[world]] for k, v in stacked.items()}
+        episodes.append(Episode(_finished(columns), instruction, round(env.fps), info))
+    return episodes
+
+
+def _facts(env: TaskEnv, seeds: Sequence[int]) -> list[tuple[str, dict[str, Any]]]:
+    """Instruction and info of each world, as episodes begin."""
+    randomizer = getattr(env.task, "randomizer", None)
+    physics = randomizer.sampled() if randomizer is not None else {}
+    facts = []
+    for world, instruction in enumerate(list(env.instructions)):
         info: dict[str, Any] = {
             "task": env.task.name,
             "robot": env.task.robot,
@@ -147,9 +115,17 @@ def roll_out(
         }
         if physics:
             info["randomized"] = {k: v[world].tolist() for k, v in physics.items()}
-        info["first_success"] = int(first_success[world]) if first_success[world] < horizon else -1
-        episodes.append(Episode(columns, instructions[world], round(env.fps), info))
-    return episodes
+        facts.append((instruction, info))
+    return facts
+
+
+def _finished(columns: dict[str, NDArray]) -> dict[str, NDArray]:
+    """The columns (T, ...) of one episode in the types that they are stored in, and its end."""
+    length = len(columns["action"])
+    columns = columns | {"next.done": np.arange(length) == length - 1}
+    for name in ("action", "next.reward", "observation.environment_state"):
+        columns[name] = columns[name].astype(np.float32)
+    return columns
 
 
 def made_for(policy: Policy | None, split: str = "") -> dict[str, Any]:
@@ -167,6 +143,33 @@ def made_for(policy: Policy | None, split: str = "") -> dict[str, Any]:
     return options
 
 
+def recording_env(
+    task: str,
+    num_envs: int,
+    config: RolloutConfig,
+    *,
+    policy: Policy | None = None,
+    split: str = "",
+    options: Mapping[str, Any] | None = None,
+) -> TaskEnv:
+    """Worlds for `roll_out`; `options` of the environment go before what the policy asks for."""
+    asked, given = made_for(policy, split), dict(options or {})
+    task_options = asked.get("task_options", {}) | given.get("task_options", {})
+    return task_env(
+        task,
+        num_envs=num_envs,
+        **asked
+        | given
+        | {
+            "task_options": task_options,
+            "obs_mode": "vision",
+            "cameras": config.cameras,
+            "autoreset_mode": AutoresetMode.DISABLED,
+            "terminate_on_success": False,
+        },
+    )
+
+
 def collect(
     task: str,
     seeds: Sequence[int],
@@ -177,27 +180,20 @@ def collect(
     make_actor: Callable[[TaskEnv, int], Actor] | None = None,
     look: Look | None = None,
     split: str = "",
+    options: Mapping[str, Any] | None = None,
 ) -> Iterator[Episode]:
     """Episodes of `task` from the given start seeds, by the expert (`policy=None`) or a policy.
 
     `make_actor` (worlds, the batch's first seed) gives another actor than these; `look` looks on;
-    starts are drawn from `split`, see `tasks.splits`.
+    starts are drawn from `split`, see `tasks.splits`; `options` of the environment go before what
+    the policy asks for.
 
     Batches are of equal size whatever the number of seeds (the last one is filled up and cut), so
     an episode depends on its batch alone.
     """
     n = min(config.num_envs, len(seeds))
-    env = task_env(
-        task,
-        num_envs=n,
-        **made_for(policy, split)
-        | {
-            "obs_mode": "vision",
-            "cameras": config.cameras,
-            "autoreset_mode": AutoresetMode.DISABLED,
-            "terminate_on_success": False,
-        },
-    )
+    env = recording_env(task, n, config, policy=policy, split=split, options=options)
+    facts = origin(config, source, split, options)
     try:
         for start in range(0, len(seeds), n):
             batch = list(seeds[start : start + n])
@@ -205,14 +201,23 @@ def collect(
             actor: Actor
             if make_actor is not None:
                 actor = make_actor(env, filled[0])
-            elif policy is None:
-                actor = ExpertActor(env)
-            else:
+            elif policy is not None:
                 actor = PolicyActor(policy, config.temperature, filled[0])
+            elif config.noise:
+                actor = NoisyExpert(env, filled, config.noise)
+            else:
+                actor = ExpertActor(env)
             for episode in roll_out(env, actor, filled, config.hold_steps, look)[: len(batch)]:
-                episode.info |= {"source": source, "temperature": config.temperature}
-                if split:
-                    episode.info["split"] = split
+                episode.info |= facts
                 yield episode
     finally:
         env.close()
+
+
+def origin(
+    config: RolloutConfig, source: str, split: str, options: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Facts of an episode that say how it came about: who acted, how, and where."""
+    facts: dict[str, Any] = {"source": source, "temperature": config.temperature}
+    named = {"noise": config.noise, "split": split, "backend": (options or {}).get("backend")}
+    return facts | {name: value for name, value in named.items() if value}

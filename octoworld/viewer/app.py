@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import threading
 import time
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy as np
 import viser
 from numpy.typing import NDArray
 
-from octoworld.core.errors import ConfigError, DatasetError
+from octoworld.core.errors import DatasetError
 from octoworld.data.episode import Episode
 
 from .frames import captioned_row, difference
@@ -27,6 +26,7 @@ from .recording import (
     scene_rows,
     true_images,
 )
+from .server import address, announce, check_port, open_server, set_theme
 from .stage import Stage
 from .summaries import episode_labels
 from .tables import results_html
@@ -51,9 +51,7 @@ class ViewerApp:
         theme: str = "dark",
     ) -> None:
         self.recording, self.theme = recording, theme
-        with contextlib.redirect_stdout(io.StringIO()):  # viser's own banner
-            self.server = viser.ViserServer(host=host, port=port, label="octoworld", verbose=False)
-        self.host = host
+        self.server, self.host = open_server(host, port), host
         self.stage = Stage(self.server, theme)
         self.episode: Episode
         self.images: dict[str, NDArray[np.uint8]] = {}
@@ -71,8 +69,7 @@ class ViewerApp:
     @property
     def url(self) -> str:
         """Address to open in a browser on this machine."""
-        host = "localhost" if self.host in ("0.0.0.0", "127.0.0.1") else self.host
-        return f"http://{host}:{self.server.get_port()}"
+        return address(self.server, self.host)
 
     @property
     def step(self) -> int:
@@ -160,9 +157,7 @@ class ViewerApp:
 
     def _build(self) -> None:
         gui, names = self.server.gui, tuple(self.recording.datasets)
-        dark = self.theme == "dark"
-        gui.configure_theme(dark_mode=dark, show_logo=False, show_share_button=False)
-        gui.set_panel_label("octoworld")
+        set_theme(gui, self.theme)
         gui.main_panel.dock_left()
         gui.main_panel.set_width(CONTROL_WIDTH)
         self.dataset_choice = gui.add_dropdown("Data set", names, initial_value=names[0])
@@ -307,12 +302,10 @@ def serve(
         DatasetError: there is no recording at `run`.
         ConfigError: no such port.
     """
-    if not 0 < port < 65536:
-        raise ConfigError(f"port {port}: expected 1 to 65535")
+    check_port(port)
     recording = open_recording(run)
     app = ViewerApp(recording, port=port, host=host, theme=theme)
-    taken = "" if app.server.get_port() == port else f" (port {port} is taken)"
-    print(f"viewer of {recording.folder}: {app.url}{taken}", flush=True)
+    announce(f"viewer of {recording.folder}", app.server, host, port)
     if block:
         with contextlib.suppress(KeyboardInterrupt):
             app.server.sleep_forever()

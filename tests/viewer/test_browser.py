@@ -1,10 +1,5 @@
 """The viewer in a true browser: the page comes up, shows its panels, and obeys the keyboard."""
 
-import os
-import shutil
-import time
-from pathlib import Path
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -12,26 +7,9 @@ from PIL import Image
 from octoworld.viewer.app import ViewerApp
 from octoworld.viewer.recording import open_recording
 
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--use-gl=angle",  # WebGL without a graphics card
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-]
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-CHROMIUM = next((path for path in map(shutil.which, NAMES) if path), "")
+from .browser import needs_browser, open_tab, pictures, wait_for
 
-pytestmark = [
-    pytest.mark.skipif(not CHROMIUM, reason="no chromium on the PATH (apt-get install chromium)"),
-    pytest.mark.timeout(180),
-]
+pytestmark = [needs_browser, pytest.mark.timeout(180)]
 
 
 @pytest.fixture(scope="module")
@@ -44,21 +22,8 @@ def app(run_folder):
 @pytest.fixture
 def tab(app):
     """A browser tab that has loaded the viewer."""
-    api = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        tab = browser.new_page(viewport={"width": 1366, "height": 720})
-        tab.goto(app.url)
-        tab.wait_for_selector("text=Timeline", timeout=90_000)
+    with open_tab(app.url, "Timeline") as tab:
         yield tab
-        browser.close()
-
-
-def wait_for(condition, seconds=20.0):
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    return condition()
 
 
 def test_page_shows_its_panels_and_obeys_keys(app, tab, tmp_path):
@@ -80,8 +45,7 @@ def test_page_shows_its_panels_and_obeys_keys(app, tab, tmp_path):
     app.timeline.value = 12
     tab.wait_for_selector("text=of 23", timeout=20_000)
 
-    folder = Path(os.environ.get("OCTOWORLD_SCREENSHOTS") or tmp_path)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = pictures(tmp_path)
 
     def scene_is_drawn():
         tab.screenshot(path=folder / "viewer.png")

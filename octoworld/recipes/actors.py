@@ -1,0 +1,102 @@
+"""Actors: who decides in a roll-out: an expert, a noisy expert, a policy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from octoworld.core.rng import hashed_normal, torch_generator
+from tasks.env import TaskEnv
+from tasks.manipulation.arm_task import ArmTask
+from vla.policy import Policy
+
+EXPERT_ACTION = "expert.action"
+"""Column of what a noisy expert wanted to do."""
+_NOISE = 0x6E6F697365
+"""Random stream of an expert's noise ("noise" in ASCII)."""
+
+
+class Actor(Protocol):
+    """Gives (N, K, A) actions for the worlds of an env."""
+
+    def act(self, env: TaskEnv, obs: dict[str, NDArray], step: int) -> NDArray[np.float32] | None:
+        """The next K actions, (N, K, A); None ends the episodes here."""
+        ...
+
+
+@runtime_checkable
+class Noting(Protocol):
+    """An actor that has more to record than what was done."""
+
+    def notes(self) -> dict[str, NDArray]:
+        """Further columns (N, ...) of the step that was decided last."""
+        ...
+
+
+class ExpertActor:
+    """The task's scripted teacher, one step at a time."""
+
+    def __init__(self, env: TaskEnv) -> None:
+        self._expert = env.task.expert()
+
+    def act(self, env: TaskEnv, obs: dict[str, NDArray], step: int) -> NDArray[np.float32]:
+        """One action, (N, 1, A)."""
+        return np.asarray(self._expert.act(env.world), np.float32)[:, None]
+
+
+class NoisyExpert:
+    """The teacher under noise: recordings show how it makes up for what went wrong.
+
+    As in DART (Laskey et al. 2017, arXiv 1703.09327), Gaussian noise is added to what the teacher
+    does, and it answers from where that leads. The column `action` is what was carried out, as
+    everywhere, so that episodes replay and models of the world learn from what happened;
+    `expert.action` is what the teacher wanted there, the label that DART imitates. (It is not
+    called `action.expert`: LeRobot takes each column whose name begins with "action" for an output
+    of the policy.) The gripper's command, a decision and no movement, stays the teacher's.
+    """
+
+    def __init__(self, env: TaskEnv, seeds: Sequence[int], scale: float) -> None:
+        """Noise of standard deviation `scale`, a function of a world's seed and the step alone."""
+        self._expert, self._seeds, self._scale = env.task.expert(), np.asarray(seeds), scale
+        self._wanted: NDArray[np.float32]
+
+    def act(self, env: TaskEnv, obs: dict[str, NDArray], step: int) -> NDArray[np.float32]:
+        """One action, (N, 1, A)."""
+        self._wanted = np.clip(self._expert.act(env.world), -1, 1).astype(np.float32)
+        noise = hashed_normal(self._seeds, _NOISE, step, size=self._wanted.shape[1])
+        if isinstance(env.task, ArmTask):
+            noise[:, -1] = 0
+        done = np.clip(self._wanted + self._scale * noise, -1, 1)
+        return done.astype(np.float32)[:, None]
+
+    def notes(self) -> dict[str, NDArray]:
+        """What the teacher wanted, (N, A)."""
+        return {EXPERT_ACTION: self._wanted}
+
+
+class PolicyActor:
+    """A policy, a chunk at a time, with a random stream per batch."""
+
+    def __init__(self, policy: Policy, temperature: float, seed: int) -> None:
+        self._policy, self._temperature, self._seed = policy, temperature, seed
+
+    def act(self, env: TaskEnv, obs: dict[str, NDArray], step: int) -> NDArray[np.float32]:
+        """A chunk, (N, K, A)."""
+        if step == 0:
+            self._policy.reset()
+        tensors = {k: torch.as_tensor(v) for k, v in obs.items()}
+        if getattr(self._policy, "needs_privileged", False):  # a controller trained on states
+            hidden = env.task.observe(env.world)["privileged"]
+            tensors["observation.environment_state"] = torch.as_tensor(hidden)
+        with torch.inference_mode():
+            chunk = self._policy.act(
+                tensors,
+                env.instructions,
+                temperature=self._temperature,
+                generator=torch_generator(self._seed, "actions", step),
+            )
+        return chunk.actions.cpu().numpy()

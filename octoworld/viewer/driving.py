@@ -1,0 +1,196 @@
+"""DrivingPage: a live scene in the browser with a person at the controls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+import viser
+from numpy.typing import NDArray
+
+from .frames import captioned_row
+from .held import Held, HeldInput
+from .server import address, open_server, set_theme
+from .stage import Stage
+
+CONTROL_WIDTH, CAMERA_WIDTH = 350, 340
+"""Widths of the docked panels: controls at the left, cameras at the right [px]."""
+TILE = 288
+"""Width that a camera's picture is enlarged to, about [px]."""
+
+Wish = Literal["start", "keep", "discard", "finish"]
+"""What a person asks for beside movement."""
+Phase = Literal["waiting", "driving", "judging", "closed"]
+HEADLINES: dict[Phase, str] = {
+    "waiting": "Ready: the clock runs from the first movement",
+    "driving": "Recording",
+    "judging": "The episode is over: keep it, or discard it",
+    "closed": "Finished: this page can be closed",
+}
+UNHEARD = "*Keyboard and gamepad: no browser has answered yet.*"
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What the page shows of one moment."""
+
+    instruction: str
+    """What is to be done."""
+    phase: Phase
+    seconds: float
+    """Into the episode [s]."""
+    limit: float
+    """Length of the episode at most [s]."""
+    success: bool
+    """Whether the task is done now."""
+    stages: Mapping[str, bool]
+    """Parts of the task, and whether they are done."""
+    note: str
+    """One more line: what was kept so far."""
+    row: NDArray[np.float64]
+    """How the world looks, (S,), see `recording`."""
+    images: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
+    """Pictures (H, W, 3) by camera; none leaves those that are shown."""
+
+
+class Driver(Protocol):
+    """What a page tells of the person."""
+
+    speed: float
+    """Share of full speed, in (0, 1]; the slider sets it."""
+
+    def hold(self, held: Held) -> None:
+        """All that is held from now on."""
+        ...
+
+    def wish(self, wish: Wish) -> None:
+        """A button was clicked."""
+        ...
+
+    def look(self, direction: NDArray[np.float64]) -> None:
+        """The person looks in this direction (3,) of the world."""
+        ...
+
+
+class DrivingPage:
+    """The page: 3D scene, cameras, state of the episode, buttons; tells what is held and wished."""
+
+    def __init__(
+        self,
+        scene_path: Path,
+        keys: Iterable[str],
+        legend: str,
+        driver: Driver,
+        *,
+        port: int = 8080,
+        host: str = "127.0.0.1",
+        theme: str = "dark",
+    ) -> None:
+        """Open the page.
+
+        Args:
+            scene_path: MJCF file of the world.
+            keys: names of keys that drive, see `held`.
+            legend: what they do, in Markdown.
+            driver: told what the person does, by viser's threads.
+            port: first port to try.
+            host: address to listen on.
+            theme: "dark" or "light".
+        """
+        self.server, self.host, self.theme = open_server(host, port), host, theme
+        self.stage = Stage(self.server, theme)
+        self.stage.open(scene_path)
+        gui = self.server.gui
+        set_theme(gui, theme)
+        gui.main_panel.dock_left()
+        gui.main_panel.set_width(CONTROL_WIDTH)
+        self.instruction, self.status = gui.add_markdown(""), gui.add_markdown("")
+        self.buttons: dict[Wish, viser.GuiButtonHandle] = {}
+        for wish, label, icon, color in (
+            ("start", "Start", viser.Icon.PLAYER_PLAY, "blue"),
+            ("keep", "Keep", viser.Icon.CHECK, "green"),
+            ("discard", "Discard", viser.Icon.TRASH, "red"),
+            ("finish", "Finish", viser.Icon.FLAG, "gray"),
+        ):
+            self.buttons[wish] = gui.add_button(label, icon=icon, color=color)
+            self.buttons[wish].on_click(lambda _, wish=wish: driver.wish(wish))
+        self.speed = gui.add_slider("Speed", 0.1, 1.0, 0.05, initial_value=driver.speed)
+        self.speed.on_update(lambda _: setattr(driver, "speed", self.speed.value))
+        self._listening = gui.add_markdown("")
+        gui.add_markdown(legend)
+        side = gui.add_panel()
+        self._tab = side.add_tab("What the policy will see", viser.Icon.VIDEO)
+        with self._tab:
+            self.held = HeldInput(self.server, keys, driver.hold)
+        side.dock_right()
+        side.set_width(CAMERA_WIDTH)
+        self._panels: dict[str, viser.GuiImageHandle] = {}
+
+        @self.server.on_client_connect
+        async def _(client: viser.ClientHandle) -> None:
+            @client.camera.on_update
+            async def _(camera: viser.CameraHandle) -> None:
+                driver.look(camera.look_at - camera.position)
+
+    @property
+    def url(self) -> str:
+        """Address to open in a browser on this machine."""
+        return address(self.server, self.host)
+
+    def show(self, moment: Moment) -> None:
+        """Draw a moment everywhere."""
+        done = "**yes**" if moment.success else "no"
+        stages = " · ".join(f"{'✓' if on else '–'} {name}" for name, on in moment.stages.items())
+        _write(self.instruction, f"### “{moment.instruction}”")
+        lines = [
+            f"**{HEADLINES[moment.phase]}**",
+            f"{moment.seconds:.1f} of {moment.limit:.0f} s · success: {done}",
+            *([stages] if stages else []),
+            moment.note,
+        ]
+        _write(self.status, "\n\n".join(lines))
+        _write(
+            self._listening,
+            ""
+            if self.held.is_listening
+            else "*Keyboard and gamepad: no browser has answered yet.*",
+        )
+        self._enable(moment.phase)
+        self.stage.show(moment.row)
+        for camera, picture in moment.images.items():
+            self._picture(camera, picture)
+
+    def _enable(self, phase: Phase) -> None:
+        usable: dict[Wish, bool] = {
+            "start": phase != "closed",
+            "keep": phase in ("driving", "judging"),
+            "discard": phase != "closed",
+            "finish": phase != "closed",
+        }
+        for wish, button in self.buttons.items():
+            if button.disabled == usable[wish]:
+                button.disabled = not usable[wish]
+        label = "Start" if phase == "waiting" else "Another start"
+        if self.buttons["start"].label != label:
+            self.buttons["start"].label = label
+
+    def _picture(self, camera: str, picture: NDArray[np.uint8]) -> None:
+        tile = captioned_row([picture], [camera], max(1, TILE // picture.shape[1]), self.theme)
+        if camera in self._panels:
+            self._panels[camera].image = tile
+            return
+        with self._tab:
+            self._panels[camera] = self.server.gui.add_image(tile, format="png")
+
+    def close(self) -> None:
+        """Send what is left to show, and stop serving."""
+        self.server.flush()
+        self.server.stop()
+
+
+def _write(handle: viser.GuiMarkdownHandle, text: str) -> None:
+    if handle.content != text:  # the browser lays out anew whatever it is sent
+        handle.content = text

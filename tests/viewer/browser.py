@@ -1,0 +1,58 @@
+"""Headless Chromium for tests of pages; it has WebGL without a graphics card."""
+
+import contextlib
+import os
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-gl=angle",  # WebGL without a graphics card
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+]
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM = next((path for path in map(shutil.which, NAMES) if path), "")
+needs_browser = pytest.mark.skipif(
+    not CHROMIUM, reason="no chromium on the PATH (apt-get install chromium)"
+)
+
+
+@contextlib.contextmanager
+def open_tab(url, text, script=""):
+    """A browser tab that has loaded `url` up to `text`; `script` runs before the page's own."""
+    api = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        tab = browser.new_page(viewport={"width": 1366, "height": 720})
+        if script:
+            tab.add_init_script(script)
+        tab.goto(url)
+        tab.wait_for_selector(f"text={text}", timeout=90_000)
+        yield tab
+        browser.close()
+
+
+def wait_for(condition, seconds=20.0):
+    """Whether `condition()` comes true in time."""
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return condition()
+
+
+def pictures(tmp_path):
+    """Where screenshots go: a folder of the reader's choice, or of the test."""
+    folder = Path(os.environ.get("OCTOWORLD_SCREENSHOTS") or tmp_path)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
