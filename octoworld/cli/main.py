@@ -21,7 +21,10 @@ VERBS: dict[str, dict[str, tuple[str, str]]] = {
         "worldenv": ("worldenv", "post-train a policy in a learned world model, start to end"),
     },
     "Steps of a job": {
-        "collect": ("collect", "record an expert, a policy or yourself at the controls as a data set"),
+        "collect": (
+            "collect",
+            "record an expert, a policy, or yourself, as a data set",
+        ),
         "sft": ("sft", "fine-tune a policy on demonstrations"),
         "eval": ("eval", "success of a saved policy in true physics"),
         "publish": ("publish", "small checkpoints of a run, for other runs to start from"),

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from octoworld.core.errors import DatasetError
 from octoworld.core.io import write_json
@@ -47,20 +48,27 @@ def write_meta(
     write_json(root / "meta/info.json", info)
     pq.write_table(layout.tasks_table(tasks), root / "meta/tasks.parquet")
     write_json(root / layout.EXTRAS_PATH, json.loads(json.dumps(extras, default=plain)))
-    stats = {k: _feature_stats(root, k, f) for k, f in features.items()}
+    stats = _dataset_stats(root, features)
     write_json(
         root / "meta/stats.json",
         {k: {name: v.tolist() for name, v in s.items()} for k, s in stats.items()},
     )
 
 
-def _feature_stats(root: Path, key: str, feature: dict[str, Any]) -> Stats:
+def _dataset_stats(root: Path, features: layout.Features) -> dict[str, Stats]:
     """Of the whole dataset: exact for columns; for images, aggregated over episodes."""
-    if feature["dtype"] in ("video", "image"):
-        return aggregate(read_episode_stats(root, key))
-    files = sorted((root / "data").rglob("*.parquet"))
-    parts = [layout.to_numpy(pq.read_table(f, columns=[key])[key], feature) for f in files]
-    return column_stats(np.concatenate(parts))
+    images = [k for k, f in features.items() if f["dtype"] in ("video", "image")]
+    parts: dict[str, list[NDArray]] = {k: [] for k in features if k not in images}
+    for file in sorted((root / "data").rglob("*.parquet")):
+        table = pq.read_table(file, columns=list(parts))  # each of maybe many files once
+        for key, arrays in parts.items():
+            arrays.append(layout.to_numpy(table[key], features[key]))
+    return {
+        key: aggregate(read_episode_stats(root, key))
+        if key in images
+        else column_stats(np.concatenate(parts.pop(key)))
+        for key in features
+    }
 
 
 def plain(value: Any) -> Any:

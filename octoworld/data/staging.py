@@ -57,7 +57,7 @@ class Staging:
     def publish(self) -> None:
         """Sync, and take the folder's place; a kill at any moment leaves the old or the new one."""
         for path in self.path.rglob("*"):
-            if path.is_file():
+            if path.is_file() and path.stat().st_nlink == 1:  # linked files were synced before
                 with open(path, "rb") as file:
                     os.fsync(file.fileno())
         old = self.folder.with_name(f".{self.folder.name}.old")

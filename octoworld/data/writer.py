@@ -25,6 +25,8 @@ from .stats import column_stats, image_stats, sample_indices
 from .video import VideoConfig
 
 MEGABYTE = 1_000_000
+ROWS_MB = 16
+"""A file of the episode table takes more rows until it has this size [MB]."""
 
 
 class DatasetWriter:
@@ -94,7 +96,7 @@ class DatasetWriter:
         data_mb: float = 100,
         video_mb: float = 200,
     ) -> DatasetWriter:
-        """Go on writing a closed dataset; its files are not touched, new ones come beside them.
+        """Go on writing a closed dataset; data and videos are not touched, new ones come beside.
 
         Raises:
             DatasetError: there is no dataset, or another process is writing it.
@@ -289,11 +291,7 @@ class DatasetWriter:
         return [p.name for p in self.folder.iterdir() if p.name not in own] if is_there else []
 
     def _write_meta(self, root: Path) -> None:
-        place = _place(self._first_file.get("meta", 0))
-        path = root / layout.EPISODES_PATH.format(**place)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        at = {f"meta/episodes/{k}": v for k, v in place.items()}
-        pq.write_table(pa.Table.from_pylist([row | at for row in self._rows]), path)
+        self._write_rows(root)
         info = {
             "robot_type": self.robot,
             "total_episodes": self.num_episodes,
@@ -304,6 +302,28 @@ class DatasetWriter:
         }
         extras = {"meta": self.extra_meta, "columns_2d": self._columns_2d}
         write_meta(root, info, self.features, self.tasks, extras)
+
+    def _write_rows(self, root: Path) -> None:
+        """The episode table: what was added joins the last file while that is small, else is new.
+
+        Everybody who opens a dataset reads all of these files, and one that is committed after
+        every episode would have as many files as episodes.
+        """
+        number = self._first_file.get("meta", 0)
+        last = root / layout.EPISODES_PATH.format(**_place(number - 1))
+        if number and last.stat().st_size < ROWS_MB * MEGABYTE:
+            old, joined = pq.read_table(last), self._table_of_rows(number - 1)
+            if old.schema.equals(joined.schema):
+                last.unlink()  # a link: the file that the present dataset has is left alone
+                pq.write_table(pa.concat_tables([old, joined]), last)
+                return
+        path = root / layout.EPISODES_PATH.format(**_place(number))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(self._table_of_rows(number), path)
+
+    def _table_of_rows(self, number: int) -> pa.Table:
+        at = {f"meta/episodes/{k}": v for k, v in _place(number).items()}
+        return pa.Table.from_pylist([row | at for row in self._rows])
 
     def __enter__(self) -> DatasetWriter:
         return self

@@ -30,6 +30,12 @@ HEADLINES: dict[Phase, str] = {
     "judging": "The episode is over: keep it, or discard it",
     "closed": "Finished: this page can be closed",
 }
+BUTTONS: dict[Wish, tuple[viser.IconName, Literal["blue", "green", "red", "gray"]]] = {
+    "start": (viser.Icon.PLAYER_PLAY, "blue"),
+    "keep": (viser.Icon.CHECK, "green"),
+    "discard": (viser.Icon.TRASH, "red"),
+    "finish": (viser.Icon.FLAG, "gray"),
+}
 UNHEARD = "*Keyboard and gamepad: no browser has answered yet.*"
 
 
@@ -109,20 +115,15 @@ class DrivingPage:
         gui.main_panel.set_width(CONTROL_WIDTH)
         self.instruction, self.status = gui.add_markdown(""), gui.add_markdown("")
         self.buttons: dict[Wish, viser.GuiButtonHandle] = {}
-        for wish, label, icon, color in (
-            ("start", "Start", viser.Icon.PLAYER_PLAY, "blue"),
-            ("keep", "Keep", viser.Icon.CHECK, "green"),
-            ("discard", "Discard", viser.Icon.TRASH, "red"),
-            ("finish", "Finish", viser.Icon.FLAG, "gray"),
-        ):
-            self.buttons[wish] = gui.add_button(label, icon=icon, color=color)
+        for wish, (icon, color) in BUTTONS.items():
+            self.buttons[wish] = gui.add_button(wish.capitalize(), icon=icon, color=color)
             self.buttons[wish].on_click(lambda _, wish=wish: driver.wish(wish))
         self.speed = gui.add_slider("Speed", 0.1, 1.0, 0.05, initial_value=driver.speed)
         self.speed.on_update(lambda _: setattr(driver, "speed", self.speed.value))
         self._listening = gui.add_markdown("")
         gui.add_markdown(legend)
         side = gui.add_panel()
-        self._tab = side.add_tab("What the policy will see", viser.Icon.VIDEO)
+        self._tab = side.add_tab("Cameras and keys", viser.Icon.VIDEO)
         with self._tab:
             self.held = HeldInput(self.server, keys, driver.hold)
         side.dock_right()
@@ -187,6 +188,7 @@ class DrivingPage:
 
     def close(self) -> None:
         """Send what is left to show, and stop serving."""
+        self.held.close()
         self.server.flush()
         self.server.stop()
 

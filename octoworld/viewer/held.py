@@ -43,7 +43,8 @@ const pad = () => {
   const found = [...navigator.getGamepads()].find((one) => one && one.connected);
   if (!found) return words;
   found.axes.slice(0, 4).forEach((value, i) => {
-    if (Math.abs(value) > deadzone) words.push(`axis${i}:${value.toFixed(2)}`);
+    const push = (Math.abs(value) - deadzone) / (1 - deadzone);
+    if (push > 0.005) words.push(`axis${i}:${(Math.sign(value) * push).toFixed(2)}`);
   });
   found.buttons.forEach((button, i) => { if (button.pressed) words.push(`pad${i}`); });
   return words;
@@ -115,7 +116,7 @@ class HeldInput:
         server.gui.add_html(
             f'<img src="data:," style="display:none" onerror="{html.escape(script)}">'
         )
-        self._server = server
+        self._is_closed = False
         self.text = server.gui.add_text(
             LABEL, "", hint="Keys, sticks and buttons that this page holds down now."
         )
@@ -127,8 +128,12 @@ class HeldInput:
         @server.on_client_disconnect
         async def _(_: viser.ClientHandle) -> None:
             on_change({})
-            if not server.get_clients():
+            if not (server.get_clients() or self._is_closed):
                 self.text.value = ""
+
+    def close(self) -> None:
+        """The server is about to stop: write nothing to the page any more."""
+        self._is_closed = True
 
     @property
     def is_listening(self) -> bool:

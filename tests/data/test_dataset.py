@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from octoworld.core.errors import DatasetError
 from octoworld.data import Dataset, DatasetWriter, Episode, VideoConfig
+from octoworld.data.check import check
 
 
 def make_episode(
@@ -116,6 +117,31 @@ def test_files_roll_over(tmp_path):
             writer.add(make_episode(i, 20))
     assert len(list((tmp_path / "set/data").rglob("*.parquet"))) > 1
     assert len(list((tmp_path / "set/videos/observation.images.front").rglob("*.mp4"))) > 1
+
+
+def test_many_commits_fill_one_episode_table_and_leave_strangers_alone(tmp_path):
+    folder = tmp_path / "data"
+    episodes = [make_episode(seed, 3) for seed in range(4)]
+    writer = DatasetWriter(folder, 10, "panda")
+    writer.add(episodes[0])
+    writer.commit()
+    (folder / "README.md").write_text("mine")
+    (folder / "notes").mkdir()
+    (folder / "notes/a.txt").write_text("also mine")
+    os.link(folder / "meta/episodes/chunk-000/file-000.parquet", tmp_path / "before")
+    before = (tmp_path / "before").read_bytes()
+    for episode in episodes[1:]:
+        writer.add(episode)
+        writer.commit()
+    writer.close()
+    assert (tmp_path / "before").read_bytes() == before  # nobody wrote through the link
+    assert len(list(folder.glob("meta/episodes/*/*"))) == 1
+    assert len(list(folder.glob("data/*/*"))) == 4
+    for found, expected in zip(Dataset(folder).load_all(), episodes, strict=True):
+        assert_same(found, expected)
+    assert not check(folder)
+    assert (folder / "README.md").read_text() == "mine"
+    assert (folder / "notes/a.txt").read_text() == "also mine"
 
 
 def test_commit_keeps_what_came_before(tmp_path):

@@ -33,8 +33,10 @@ MEANT = np.array([
 class Hands:
     """A clock that, instead of waiting, has the next thing held or wished before every action."""
 
+    commands: Commands
+
     def __init__(self, does):
-        self.does, self.commands = iter(does), None
+        self.does = iter(does)
 
     def restart(self):
         self.tick()
@@ -42,7 +44,7 @@ class Hands:
     def tick(self):
         now = next(self.does)
         if isinstance(now, str):
-            self.commands.wish(now)
+            self.commands.wish(now)  # type: ignore[arg-type]
         else:
             self.commands.hold(now)
 

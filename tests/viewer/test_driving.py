@@ -11,6 +11,8 @@ from PIL import Image
 from octoworld.data.reader import Dataset
 from octoworld.recipes.rollouts import RolloutConfig
 from octoworld.recipes.teleop import TeleopConfig, teleoperate
+from octoworld.recipes.teleop.commands import Commands
+from octoworld.viewer.driving import DrivingPage
 
 from .browser import needs_browser, open_tab, pictures, wait_for
 
@@ -26,10 +28,13 @@ navigator.getGamepads = () => [window.testPad];
 class Job(threading.Thread):
     """`teleoperate` beside the test, with what its page shows."""
 
+    page: DrivingPage
+    commands: Commands
+
     def __init__(self, out):
         super().__init__(daemon=True)
         self.out, self.opened, self.moments = out, threading.Event(), []
-        self.facts, self.error = None, None
+        self.facts = None
 
     def run(self):
         def on_open(page, commands):
@@ -48,8 +53,8 @@ class Job(threading.Thread):
     @property
     def tool(self):
         """Where the 3D view has the tool [m]."""
-        data = self.page.stage.replay.data
-        return data.site("tool").xpos.copy()
+        assert self.page.stage.replay is not None
+        return self.page.stage.replay.data.site("tool").xpos.copy()
 
 
 def test_keys_move_the_tool_and_buttons_keep_the_episode(tmp_path):
@@ -58,7 +63,6 @@ def test_keys_move_the_tool_and_buttons_keep_the_episode(tmp_path):
     assert job.opened.wait(90)
     with open_tab(job.page.url, "Ready", GAMEPAD) as tab:
         assert wait_for(lambda: job.page.held.is_listening, 60)
-        assert wait_for(lambda: job.commands.action()[:2].any() is not None)
         tab.wait_for_selector("text=block", timeout=60_000)
         before, step = job.tool, job.now.seconds
         assert step == 0 and job.now.phase == "waiting"
@@ -73,7 +77,6 @@ def test_keys_move_the_tool_and_buttons_keep_the_episode(tmp_path):
         tab.keyboard.up("d")
         assert wait_for(lambda: not job.page.held.text.value.strip("-"))
         tab.keyboard.press("Space")
-        assert wait_for(lambda: job.commands.action()[-1] == -1)
 
         height = job.tool[2]
         tab.evaluate("window.testPad.axes[3] = -1")  # a stick that is pushed up

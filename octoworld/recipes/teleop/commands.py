@@ -148,8 +148,8 @@ class Commands:
         rows += [("space", "close or open the gripper"), (SLOW, "slower")]
         rows += [("n", "start, or another start"), ("enter / backspace", "keep / discard")]
         lines = [f"| `{keys}` | {says} |" for keys, says in rows]
-        pad = "Gamepad: sticks move, A grips, start, Y keeps, back discards."
-        return "\n".join(["| key | |", "|---|---|", *lines, "", pad])
+        pad = "Gamepad: sticks move, A grips, Start starts, Y keeps, Back discards."
+        return "\n".join(["| key | what it does |", "|---|---|", *lines, "", pad])
 
 
 def _push(pair: Pair, active: Held) -> float:
