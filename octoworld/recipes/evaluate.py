@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -123,20 +123,21 @@ def _outcomes(
     judged: dict[str, NDArray[np.bool_]],
 ) -> list[Outcome]:
     success = judged["success"]
-    first = np.where(success.any(axis=0), success.argmax(axis=0), len(success) - 1)
+    succeeded = np.logical_or.reduce(success)
+    first = np.where(succeeded, success.argmax(axis=0), len(success) - 1)
     # what comes after success says nothing about the work
     during = np.arange(len(success))[:, None] <= first
-    reached = {name: (judged[name] & during).any(axis=0) for name in stages}
+    reached = {name: np.logical_or.reduce(judged[name] & during) for name in stages}
     nothing = np.zeros(success.shape, bool)
-    wrong = (judged.get("wrong_object", nothing) & during).any(axis=0)
+    wrong = np.logical_or.reduce(judged.get("wrong_object", nothing) & during)
     return [
         Outcome(
             task=task,
             seed=int(seed),
-            oracle=bool(success[:, i].any()),
+            oracle=bool(succeeded[i]),
             self_stopped=bool(success[-1, i]),
             at_end=bool(success[-1, i]),
-            success_step=int(first[i]) if success[:, i].any() else -1,
+            success_step=int(first[i]) if succeeded[i] else -1,
             stop_step=-1,
             split=split,
             stages=tuple(name for name in stages if reached[name][i]),
@@ -220,7 +221,8 @@ def to_rows(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
 
 def from_rows(rows: Sequence[dict[str, Any]]) -> list[Outcome]:
     """Outcomes from their JSON rows."""
-    return [Outcome(**row | {"stages": tuple(row.get("stages", ()))}) for row in rows]
+    outcomes = [Outcome(**row) for row in rows]
+    return [replace(o, stages=tuple(o.stages)) for o in outcomes]  # JSON has lists only
 
 
 def _hits(outcomes: Sequence[Outcome], task: str, protocol: str) -> NDArray[np.float64]:

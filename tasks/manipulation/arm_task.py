@@ -27,6 +27,8 @@ class ArmTask(Task):
     robot = "panda"
     remembers: ClassVar[tuple[str, ...]] = ("gripper", "wording")
     """Names of the numbers (N,) in `memory`: the last gripper command, the sentence, ..."""
+    things: ClassVar[tuple[str, ...]] = ()
+    """Bodies and sites that the work is about; staged tasks read and observe them."""
     has_distractors: ClassVar[bool] = False
     """Whether further things can stand about."""
     physics: ClassVar[str | Mapping[str, Given]] = "arm"

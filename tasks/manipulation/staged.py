@@ -65,10 +65,10 @@ class StagedTask(ArmTask):
     """
 
     cameras = ("front", "wrist", "side")
-    things: ClassVar[tuple[str, ...]]
-    """Bodies and sites that are read and observed."""
     graspable: ClassVar[tuple[str, ...]] = ()
     """Those of them that move freely and may be held."""
+    landings: ClassVar[tuple[str, ...]] = ()
+    """Places among `things` on which a graspable thing may come to lie."""
     fixtures: ClassVar[tuple[str, ...]] = ()
     """Joints of drawers, doors, buttons and levers."""
     moved_by: ClassVar[Mapping[str, float]] = {}

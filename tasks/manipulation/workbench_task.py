@@ -41,6 +41,7 @@ class WorkbenchTask(StagedTask):
     remembers = ("direction", "gripper", "wording")
     things = ("block_a", "block_b", "pad_a", "pad_b", "button_a", "button_b", "knob", "lever_base")
     graspable = ("block_a", "block_b")
+    landings = ("pad_a", "pad_b")
     fixtures = ("button_a_slide", "button_b_slide", "lever_hinge")
     moved_by: ClassVar = {"button_a_slide": 0.005, "button_b_slide": 0.005, "lever_hinge": 0.35}
     places: ClassVar = {
