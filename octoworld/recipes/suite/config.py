@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import torch
 
+from octoworld.core.cpus import usable_cpus
 from octoworld.core.fit import FitConfig
 from tasks.splits import SPLITS
 from tasks.suites import SCENES
@@ -59,7 +59,7 @@ class SuiteConfig:
     """What policies see."""
     device: str = field(default_factory=lambda: "cuda" if torch.cuda.is_available() else "cpu")
     """Where policies learn."""
-    jobs: int = field(default_factory=lambda: os.cpu_count() or 1)
+    jobs: int = field(default_factory=usable_cpus)
     """Processes at a time, of one thread each."""
 
     @property

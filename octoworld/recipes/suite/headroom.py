@@ -200,5 +200,5 @@ def improve(config: HeadroomConfig, scene: str, task: str, source: Path, folder:
 def _physics(config: HeadroomConfig, policy: Any, task: str, count: int) -> TaskEnv:
     return task_env(
         task, count, obs_mode="vision", cameras=config.suite.cameras,
-        autoreset_mode=AutoresetMode.DISABLED, num_threads=1, **made_for(policy, TRAIN),
+        autoreset_mode=AutoresetMode.DISABLED, **made_for(policy, TRAIN),
     )  # fmt: skip

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from octoworld.core.cpus import limit_cpus
 from octoworld.core.errors import ConfigError, DatasetError
 from octoworld.core.io import read_json, write_json
 from octoworld.core.registry import TASKS
@@ -54,6 +55,7 @@ def do(jobs: Sequence[Job], workers: int) -> None:
 
 def _one_thread() -> None:
     torch.set_num_threads(1)
+    limit_cpus(1)
 
 
 # -- record ------------------------------------------------------------------------------------
