@@ -80,10 +80,10 @@ class SuiteBench:
         def measure(arm: str, seed: int, place: Path) -> ArmResult:
             if arm.startswith("expert "):
                 found = read_json(scratch / "experts" / f"{arm.removeprefix('expert ')}.json")
-                facts = {"mean steps": found["mean_steps"]}
+                facts = {k: found[k] for k in ("mean_steps", "made_on")}
                 return ArmResult(found["starts"], {"success": found["success"]}, facts=facts)
             kind, count = arm.removesuffix(" demonstrations").split(", ")
-            return _learned(outcomes_of(config, kind, int(count), seed, scratch))
+            return _learned(*outcomes_of(config, kind, int(count), seed, scratch))
 
         kept = to_dict(config)
         del kept["device"], kept["jobs"]  # they change when it is done, not what is found
@@ -99,7 +99,7 @@ class SuiteBench:
 quick_config = quick
 
 
-def _learned(rows: Sequence[Mapping[str, Any]]) -> ArmResult:
+def _learned(rows: Sequence[Mapping[str, Any]], made_on: Mapping[str, Any]) -> ArmResult:
     """Rows of all tasks side by side; a start is a task and a seed."""
     failed_wrong = [float(r["wrong_object"] and not r["oracle"]) for r in rows]
     stages: dict[str, dict[str, float]] = {}
@@ -110,7 +110,7 @@ def _learned(rows: Sequence[Mapping[str, Any]]) -> ArmResult:
     return ArmResult(
         [r["seed"] for r in rows],
         {"success": [float(r["oracle"]) for r in rows], "wrong object": failed_wrong},
-        facts={"tasks": [r["task"] for r in rows], "stages": stages},
+        facts={"tasks": [r["task"] for r in rows], "stages": stages, "made_on": made_on},
     )
 
 
@@ -119,7 +119,7 @@ def _keep_splits(config: SuiteConfig, scratch: Path, folder: Path) -> None:
     kept: dict[str, Any] = {}
     for split in config.splits:
         for scene in config.scenes:
-            rows = read_json(scratch / "splits" / scene / f"{split}.json")
+            rows = read_json(scratch / "splits" / scene / f"{split}.json")["outcomes"]
             for task in config.scenes[scene]:
                 mine = [r for r in rows if r["task"] == task]
                 if mine:

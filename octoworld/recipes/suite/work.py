@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from octoworld.bench.provenance import hardware
 from octoworld.core.cpus import limit_cpus
 from octoworld.core.errors import ConfigError, DatasetError
 from octoworld.core.io import read_json, write_json
@@ -95,7 +96,8 @@ def test_expert(config: SuiteConfig, task: str, folder: Path) -> None:
     seeds = config.start_seeds("test", task, config.expert_starts)
     found = validate(task, len(seeds), seeds[0])
     success = [float(seed not in set(found.failed_seeds)) for seed in seeds]
-    write_json(path, {"starts": seeds, "success": success, "mean_steps": found.mean_steps})
+    facts = {"mean_steps": found.mean_steps, "made_on": hardware()}
+    write_json(path, {"starts": seeds, "success": success} | facts)
 
 
 # -- learn -------------------------------------------------------------------------------------
@@ -133,7 +135,7 @@ def imitate(
     for task in config.scenes[scene]:
         seeds = config.start_seeds("test", task, config.starts)
         found += evaluate(policy, [task], seeds, rollouts, split=TRAIN)
-    write_json(outcomes, to_rows(found))
+    write_json(outcomes, {"made_on": hardware(), "outcomes": to_rows(found)})
 
 
 def _trained(
@@ -197,7 +199,7 @@ def test_split(config: SuiteConfig, scene: str, split: str, folder: Path) -> Non
             if offers(task, split):
                 found = evaluate(policy, [task], starts, rollouts, split=split)
                 rows += [row | {"training_seed": seed} for row in to_rows(found)]
-    write_json(path, rows)
+    write_json(path, {"made_on": hardware(), "outcomes": rows})
 
 
 def offers(task: str, split: str) -> bool:
@@ -210,18 +212,26 @@ def offers(task: str, split: str) -> bool:
 
 
 def all_jobs(config: SuiteConfig, folder: Path) -> list[list[Job]]:
-    """Rounds of jobs; those of a round do not wait for each other."""
-    recording: list[Job] = [(record, (config, task, folder)) for task in config.tasks]
+    """Rounds of jobs; those of a round do not wait for each other.
+
+    Nothing is recorded or grounded for what has been learned and tested before.
+    """
     experts: list[Job] = [(test_expert, (config, task, folder)) for task in config.tasks]
-    seeing: list[Job] = [(see, (config, scene, folder)) for scene in config.scenes]
-    learning: list[Job] = [
-        (imitate, (config, scene, kind, count, seed, folder))
+    wanted = [
+        (scene, kind, count, seed)
         # the longest first, so that no processor waits for one at the end
         for count in sorted(config.demonstrations, reverse=True)
         for scene in sorted(config.scenes, key=lambda s: -len(config.scenes[s]))
         for kind in config.kinds
         for seed in config.seeds
+        if not (run_folder(folder, scene, kind, count, seed) / "outcomes.json").exists()
     ]
+    scenes = list(dict.fromkeys(scene for scene, *_ in wanted))
+    recording: list[Job] = [
+        (record, (config, task, folder)) for scene in scenes for task in config.scenes[scene]
+    ]
+    seeing: list[Job] = [(see, (config, scene, folder)) for scene in scenes]
+    learning: list[Job] = [(imitate, (config, *what, folder)) for what in wanted]
     splits: list[Job] = [
         (test_split, (config, scene, split, folder))
         for scene in config.scenes
@@ -232,12 +242,8 @@ def all_jobs(config: SuiteConfig, folder: Path) -> list[list[Job]]:
 
 def outcomes_of(
     config: SuiteConfig, kind: str, demonstrations: int, seed: int, folder: Path
-) -> list[dict[str, Any]]:
-    """Outcomes of a kind's policies in all scenes, in the order of the tasks."""
-    return [
-        row
-        for scene in config.scenes
-        for row in read_json(
-            run_folder(folder, scene, kind, demonstrations, seed) / "outcomes.json"
-        )
-    ]
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Outcomes of a kind's policies in all scenes, in the order of the tasks; and where made."""
+    places = [run_folder(folder, s, kind, demonstrations, seed) for s in config.scenes]
+    found = [read_json(place / "outcomes.json") for place in places]
+    return [row for one in found for row in one["outcomes"]], found[0]["made_on"]
