@@ -74,8 +74,7 @@ class SuiteBench:
         """Record, learn and test in as many processes as there are processors; resumable."""
         config = quick_config() if quick else SuiteConfig()
         scratch = Path("runs") / folder.name
-        for jobs in all_jobs(config, scratch):
-            do(jobs, config.jobs)
+        do(all_jobs(config, scratch), config.jobs)
 
         def measure(arm: str, seed: int, place: Path) -> ArmResult:
             if arm.startswith("expert "):
@@ -115,7 +114,7 @@ def _learned(rows: Sequence[Mapping[str, Any]], made_on: Mapping[str, Any]) -> A
 
 
 def _keep_splits(config: SuiteConfig, scratch: Path, folder: Path) -> None:
-    """Success by split, task and training seed, small enough to be stored."""
+    """Success by split and task, small enough to be stored."""
     kept: dict[str, Any] = {}
     for split in config.splits:
         for scene in config.scenes:
@@ -126,7 +125,6 @@ def _keep_splits(config: SuiteConfig, scratch: Path, folder: Path) -> None:
                     kept.setdefault(split, {})[task] = {
                         "success": [int(r["oracle"]) for r in mine],
                         "seed": [r["seed"] for r in mine],
-                        "training_seed": [r["training_seed"] for r in mine],
                     }
     write_json(folder / "splits.json", kept)
 

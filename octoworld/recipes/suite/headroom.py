@@ -97,8 +97,7 @@ class HeadroomBench:
                 for scene, tasks in suite.scenes.items() for task in tasks
             ],
         ]  # fmt: skip
-        for jobs in rounds:
-            do(jobs, suite.jobs)
+        do(rounds, suite.jobs)
         claim = Claim(
             "head-room", suite.tasks, (SEED,), "gain", margin=0.0, minimum=GAIN,
             budget={"true_episodes": EPISODES},

@@ -38,20 +38,24 @@ Job = tuple[Callable[..., None], tuple[Any, ...]]
 """A module's function and its arguments; it leaves files, and does nothing where they are."""
 
 
-def do(jobs: Sequence[Job], workers: int) -> None:
-    """All jobs, `workers` at a time in processes of their own; the first failure is raised."""
+def do(rounds: Sequence[Sequence[Job]], workers: int) -> None:
+    """All jobs, round after round, `workers` at a time in processes of their own.
+
+    The first failure is raised, after the jobs that were running.
+    """
     if workers <= 1:
-        for function, arguments in jobs:
+        for function, arguments in (job for jobs in rounds for job in jobs):
             function(*arguments)
         return
     context = multiprocessing.get_context("spawn")  # CUDA and OpenGL do not survive a fork
     with ProcessPoolExecutor(workers, context, initializer=_one_thread) as pool:
-        futures = [pool.submit(function, *arguments) for function, arguments in jobs]
-        done, rest = wait(futures, return_when=FIRST_EXCEPTION)
-        for future in rest:
-            future.cancel()
-        for future in done:
-            future.result()
+        for jobs in rounds:
+            futures = [pool.submit(function, *arguments) for function, arguments in jobs]
+            done, rest = wait(futures, return_when=FIRST_EXCEPTION)
+            for future in rest:
+                future.cancel()
+            for future in done:
+                future.result()
 
 
 def _one_thread() -> None:
@@ -185,20 +189,18 @@ def load_vision_policy(folder: Path, device: str) -> VisionPolicy:
 
 
 def test_split(config: SuiteConfig, scene: str, split: str, folder: Path) -> None:
-    """Outcomes of the tiny policies of most demonstrations in a split, seed by seed."""
+    """Outcomes of the tiny policies of most demonstrations, of the first seed, in a split."""
     path = folder / "splits" / scene / f"{split}.json"
     if path.exists():
         return
     rollouts = RolloutConfig(AT_ONCE, cameras=config.cameras)
+    source = run_folder(folder, scene, "tiny", max(config.demonstrations), config.seeds[0])
+    policy = load_vision_policy(source / "policy", config.device)
     rows = []
-    for seed in config.seeds:
-        place = run_folder(folder, scene, "tiny", max(config.demonstrations), seed)
-        policy = load_vision_policy(place / "policy", config.device)
-        for task in config.scenes[scene]:
-            starts = config.start_seeds("test", task, config.split_starts)
-            if offers(task, split):
-                found = evaluate(policy, [task], starts, rollouts, split=split)
-                rows += [row | {"training_seed": seed} for row in to_rows(found)]
+    for task in config.scenes[scene]:
+        starts = config.start_seeds("test", task, config.split_starts)
+        if offers(task, split):
+            rows += to_rows(evaluate(policy, [task], starts, rollouts, split=split))
     write_json(path, {"made_on": hardware(), "outcomes": rows})
 
 
