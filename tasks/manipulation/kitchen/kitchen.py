@@ -43,6 +43,7 @@ class KitchenTask(StagedTask):
     things = (
         "block", "other", "plate_top", "drawer_handle", "drawer_inside", "door_handle", "lever_tip",
     )  # fmt: skip
+    subject = "block"
     graspable = ("block", "other")
     landings = ("plate_top", "drawer_inside")
     fixtures = ("drawer_slide", "door_hinge", "lever_hinge")
