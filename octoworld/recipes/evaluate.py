@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -61,32 +61,44 @@ def evaluate(
     *,
     stop: Stop | None = None,
     split: str = "",
+    task_options: Mapping[str, Any] | None = None,
 ) -> list[Outcome]:
     """Roll `policy` from the start seeds of every task, once each.
 
     All protocols are read from one roll-out that nothing ends, because up to the first success
     (or stop) an ended and an unended episode are the same. With `stop` every frame is rendered for
-    the reflector; without, only those that the policy sees, and stages are noted.
+    the reflector; without, only those that the policy sees, and stages are noted. `task_options`
+    are further ones of the tasks, such as `robot`.
     """
     if stop is None:
-        return [o for task in tasks for o in watch(policy, task, seeds, config, split)]
+        return [
+            o for task in tasks for o in watch(policy, task, seeds, config, split, task_options)
+        ]
     outcomes = []
     whole = RolloutConfig(config.num_envs, 10**6, config.temperature, config.cameras)
     for task in tasks:
-        for episode in collect(task, seeds, whole, policy=policy, source="evaluation", split=split):
-            outcomes.append(judge(episode, stop))
+        for episode in collect(
+            task, seeds, whole, policy=policy, source="evaluation", split=split,
+            task_options=task_options,
+        ):  # fmt: skip
+            outcomes.append(replace(judge(episode, stop), split=split))
     return outcomes
 
 
 def watch(
-    policy: Policy, task: str, seeds: Sequence[int], config: RolloutConfig, split: str = ""
+    policy: Policy,
+    task: str,
+    seeds: Sequence[int],
+    config: RolloutConfig,
+    split: str = "",
+    task_options: Mapping[str, Any] | None = None,
 ) -> list[Outcome]:
     """Outcomes of one task with their stages; nothing is recorded."""
     n = min(config.num_envs, len(seeds))
     env = task_env(
         task, n, obs_mode="vision", cameras=config.cameras,
         autoreset_mode=AutoresetMode.DISABLED, terminate_on_success=False,
-        **made_for(policy, split),
+        **made_for(policy, split, task_options),
     )  # fmt: skip
     outcomes: list[Outcome] = []
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -152,18 +152,22 @@ def roll_out(
     return episodes
 
 
-def made_for(policy: Policy | None, split: str = "") -> dict[str, Any]:
+def made_for(
+    policy: Policy | None, split: str = "", task_options: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Options of the environment that the policy's config names: control mode, physics, others.
 
-    Starts are drawn from `split`, see `tasks.splits`.
+    Starts are drawn from `split`, see `tasks.splits`; `task_options` are further ones of the task,
+    such as `robot`.
     """
     config: Any = getattr(policy, "config", None)
     named = {"control_mode": "control_mode", "backend": "backend"}
     options = {option: getattr(config, field, None) for option, field in named.items()}
     given = {k: v for k, v in options.items() if v is not None}
     options = dict(getattr(config, "env", {})) | given
-    if split:
-        options["task_options"] = dict(options.get("task_options", {})) | {"split": split}
+    further = dict(task_options or {}) | ({"split": split} if split else {})
+    if further:
+        options["task_options"] = dict(options.get("task_options", {})) | further
     return options
 
 
@@ -177,11 +181,12 @@ def collect(
     make_actor: Callable[[TaskEnv, int], Actor] | None = None,
     look: Look | None = None,
     split: str = "",
+    task_options: Mapping[str, Any] | None = None,
 ) -> Iterator[Episode]:
     """Episodes of `task` from the given start seeds, by the expert (`policy=None`) or a policy.
 
     `make_actor` (worlds, the batch's first seed) gives another actor than these; `look` looks on;
-    starts are drawn from `split`, see `tasks.splits`.
+    starts are drawn from `split`, see `tasks.splits`; `task_options` are further ones of the task.
 
     Batches are of equal size whatever the number of seeds (the last one is filled up and cut), so
     an episode depends on its batch alone.
@@ -190,7 +195,7 @@ def collect(
     env = task_env(
         task,
         num_envs=n,
-        **made_for(policy, split)
+        **made_for(policy, split, task_options)
         | {
             "obs_mode": "vision",
             "cameras": config.cameras,
