@@ -136,12 +136,14 @@ def histograms(dataset: Dataset, columns: dict[str, list[NDArray]], name: str) -
             axes[i].axvline(found[quantile][i], color="black", linestyle="--", linewidth=0.6)
         axes[i].set_title(label if not label.isdecimal() else f"{name} [{label}]", fontsize=9)
         axes[i].tick_params(labelsize=7)
+        axes[i].locator_params(axis="x", nbins=5)
         axes[i].spines[["top", "right"]].set_visible(False)
     for spare in axes[values.shape[1] :]:
         spare.set_visible(False)
     for axis in axes[::across]:
         axis.set_ylabel("share of steps", fontsize=8)
-    figure.suptitle(f"{dataset.folder.name}: {name}, {len(values)} steps", fontsize=10)
+    title = f"{dataset.folder.name}: {name}, {len(values)} steps"
+    figure.suptitle(f"{title} (dotted: mean; dashed: 1 % and 99 %)", fontsize=10)
     return figure
 
 

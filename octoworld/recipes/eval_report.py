@@ -88,7 +88,9 @@ def markdown(report: Report, table: Sequence[Row]) -> str:
 
 def _success(report: Report, table: Sequence[Row]) -> str:
     heads = [f"success, {PROTOCOLS[p]} [95 % CI]" for p in report.protocols]
-    lines = _head(["split", "task", "policy", *heads, "stages reached", "wrong object", "episodes"])
+    lines = _head(
+        ["split", "task", "policy", *heads, "stages reached [%]", "wrong object", "episodes"]
+    )
     for row in table:
         stages = row["stages"] or {}
         cells = [_split(row["split"]), row["task"], row["policy"]]

@@ -165,6 +165,8 @@ def _pictures(
     columns["action"] = np.zeros((count, env.num_acts), np.float32)
     columns["next.success"] = np.zeros(count, bool)
     info = {"task": env.task.name, "robot": env.task.robot, "control_mode": env.drive.name}
+    if isinstance(env.task, ArmTask) and env.task.split is not None:
+        info["split"] = env.task.split.name
     return [
         Episode(
             {k: v[i : i + 1] for k, v in columns.items()},

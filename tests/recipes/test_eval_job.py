@@ -10,6 +10,7 @@ import torch
 
 from octoworld.bench.intervals import wilson
 from octoworld.core.errors import ConfigError, UnknownNameError
+from octoworld.core.registry import TASKS
 from octoworld.data.captions import LINE_HEIGHT, MARGIN, caption, words_of
 from octoworld.data.reader import Dataset
 from octoworld.data.video import iterate_video
@@ -19,6 +20,8 @@ from octoworld.recipes.eval_report import markdown, rows, to_json
 from octoworld.recipes.evaluate import Outcome, watch
 from octoworld.recipes.recording import write_dataset
 from octoworld.recipes.rollouts import RolloutConfig, collect
+from octoworld.recipes.suite.config import SuiteConfig
+from octoworld.recipes.suite.work import record
 from tasks.env import task_env
 from vla.checkpoint import load_policy
 from vla.processors import Processor
@@ -231,3 +234,18 @@ def test_training_data_of_the_train_split_says_so_and_has_its_starts(task, tmp_p
     recorded = [e["sim_state"][0] for e in dataset.load_all(["sim_state"], cameras=[])]
     np.testing.assert_array_equal(np.stack(recorded), env.world.get_state())
     env.close()
+
+
+@pytest.mark.parametrize(("scene", "task"), [("reach", "Reach"), ("workbench", "PressButton")])
+def test_the_suite_bench_learns_from_the_train_split_alone(scene, task, tmp_path):
+    config = SuiteConfig({scene: (task,)}, demonstrations=(2,), seeds=(0,), stills=3)
+    record(config, task, tmp_path)
+    for kind, purpose in (("demonstrations", "demonstrations"), ("stills", "stills")):
+        dataset = Dataset(tmp_path / "recorded" / task / kind)
+        assert [e.info["split"] for e in dataset.episodes] == ["train"] * len(dataset.episodes)
+        seeds = {e.info["seed"] for e in dataset.episodes}
+        assert seeds <= set(config.start_seeds(purpose, task, 10_000))
+        assert not seeds & set(config.start_seeds("test", task, 10_000))
+        last = set(TASKS.get(task).templates.templates[-1].split())
+        for episode in dataset.episodes:  # the paraphrase for tests is never said
+            assert len(last - set(episode.instruction.split())) > 1
