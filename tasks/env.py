@@ -261,6 +261,20 @@ def whole_substeps(fps: float, timestep: float) -> int:
     return round(steps)
 
 
+def make_task(
+    name: str, num_worlds: int = 1, task_options: Mapping[str, Any] | None = None
+) -> Task:
+    """The task `name` alone, without a world to do it in: whether its options are good.
+
+    Raises:
+        UnknownNameError: a name is not registered; the message lists the choices.
+        ConfigError: the task has no such option, or a value is out of range.
+    """
+    maker: Callable[..., Task] = TASKS.get(name)
+    with _named(f"task {name}", maker, given=task_options or {}):
+        return maker(num_worlds, **(task_options or {}))
+
+
 def task_env(
     name: str,
     num_envs: int = 1,
@@ -293,9 +307,7 @@ def task_env(
         UnknownNameError: a name is not registered; the message lists the choices.
         ConfigError: a value is out of range.
     """
-    make_task: Callable[..., Task] = TASKS.get(name)
-    with _named(f"task {name}", make_task, given=task_options or {}):
-        task = make_task(num_envs, **(task_options or {}))
+    task = make_task(name, num_envs, task_options)
     engine = backend or task.backend
     make_world: Callable[..., World] = BACKENDS.get(engine)
     with _named(f"backend {engine}", make_world, given=backend_options or {}):

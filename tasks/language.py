@@ -43,6 +43,26 @@ class Templates:
             raise ConfigError(f"instruction needs words for {', '.join(sorted(missing))}")
         return self.templates[wording % len(self.templates)].format(**words)
 
+    def reworded(self, sentence: str) -> Templates:
+        """The same request in one's own words, such as "grab the {block} block".
+
+        Raises:
+            ConfigError: `sentence` does not have the slots of this request, from which a robot is
+                told what is meant in each world.
+        """
+        wanted = " and ".join(f"{{{slot}}}" for slot in sorted(self.slots)) or "no slots"
+        try:
+            fits = frozenset(_slots(sentence)) == self.slots
+            sentence.format(**dict.fromkeys(self.slots, ""))
+        except (ValueError, LookupError):  # a lone brace, or a slot without a name
+            fits = False
+        if not fits or not sentence.strip():
+            raise ConfigError(
+                f"instruction {sentence!r}: expected a sentence with {wanted}, such as "
+                f"{self.templates[0]!r}"
+            )
+        return Templates(sentence)
+
     def all(self, choices: Mapping[str, Sequence[str]]) -> list[str]:
         """Every sentence that can be said with `choices` of words per slot.
 

@@ -34,11 +34,11 @@ class Split:
     randomize: str = ""
     """Preset of `sim.randomize` that is laid over the worlds."""
     distractors: int = 0
-    """Further things on the table."""
+    """Further things on the table, or as many as the scene has."""
 
-    def places(self, xy: NDArray) -> NDArray[np.bool_]:
-        """Whether things (..., 2) [m] may stand there."""
-        return is_held_out_place(xy) == (self.axis == "positions")
+    def places(self, xy: NDArray, cell: float = CELL) -> NDArray[np.bool_]:
+        """Whether things (..., 2) [m] may stand there, on a table of squares of edge `cell` [m]."""
+        return is_held_out_place(xy, cell) == (self.axis == "positions")
 
     def pairs(self) -> NDArray[np.int64]:
         """Colours (P, 2) that the first two slots may have; they differ."""
@@ -52,15 +52,20 @@ class Split:
         return every[-1:] if self.axis == "pairs" else every[:-1]
 
     def wordings(self, count: int) -> NDArray[np.int64]:
-        """Which of `count` paraphrases may be said; the last one is for tests."""
-        kept = np.arange(count - 1)
+        """Which of `count` paraphrases may be said; the last of several is for tests."""
+        kept = np.arange(max(count - 1, 1))
         return np.array([count - 1]) if self.axis == "paraphrases" else kept
 
 
-def is_held_out_place(xy: NDArray) -> NDArray[np.bool_]:
+def square_of(xy: NDArray, cell: float = CELL) -> NDArray[np.int64]:
+    """Column and row (..., 2) of the square of edge `cell` [m] that things (..., 2) [m] are in."""
+    return np.floor(np.asarray(xy) / cell).astype(np.int64)
+
+
+def is_held_out_place(xy: NDArray, cell: float = CELL) -> NDArray[np.bool_]:
     """A quarter of the table's squares, spread over it."""
-    cell = np.floor(np.asarray(xy) / CELL).astype(int)
-    return (cell[..., 0] + 2 * cell[..., 1]) % 4 == 0
+    square = square_of(xy, cell)
+    return (square[..., 0] + 2 * square[..., 1]) % 4 == 0
 
 
 def is_held_out_pair(first: Any, second: Any) -> Any:
@@ -78,7 +83,7 @@ SPLITS: dict[str, Split] = {
         Split("camera", "a front camera that has been moved", randomize="camera"),
         Split("light", "other light and other surfaces", randomize="light"),
         Split("physics", "other masses, friction and servos", randomize="arm"),
-        Split("distractors", "three things that nobody asks for", distractors=3),
+        Split("distractors", "up to three things that nobody asks for", distractors=3),
     )
 }
 

@@ -21,8 +21,26 @@ CONFIG, WEIGHTS, PROCESSOR = "config.json", "model.safetensors", "processor.json
 C = TypeVar("C")
 
 
+def describe(folder: Path | str) -> tuple[str, dict[str, Any]]:
+    """Type and config, as plain values, of the policy saved in `folder`; no weights are read.
+
+    Raises:
+        CheckpointError: missing, damaged, or no policy's.
+    """
+    path = policy_folder(folder) / CONFIG
+    values = read_json(path)
+    kind, config = (_field(values, name, path) for name in ("type", "config"))
+    if not isinstance(config, dict):
+        raise CheckpointError(f"{path} is no policy's config: 'config' is no mapping")
+    return str(kind), config
+
+
 def load_policy(
-    folder: Path | str, *, robot: str | None = None, control_mode: str | None = None
+    folder: Path | str,
+    *,
+    robot: str | None = None,
+    control_mode: str | None = None,
+    **options: Any,
 ) -> Policy:
     """The policy saved in `folder`, of the class that its config's `type` names.
 
@@ -30,17 +48,18 @@ def load_policy(
         folder: where `save_pretrained` wrote, or the folder of a run that trained a policy.
         robot: the robot it shall drive; None does not ask.
         control_mode: what the environment takes its actions for; None does not ask.
+        options: further arguments of the class's `from_pretrained`.
 
     Raises:
         CheckpointError: missing, damaged, of an unknown type, or for another robot or control mode.
     """
-    folder = _policy_in(Path(folder))
+    folder = policy_folder(folder)
     kind = _field(read_json(folder / CONFIG), "type", folder)
     try:
         cls = POLICIES.get(kind)
     except UnknownNameError as error:
         raise CheckpointError(f"{folder / CONFIG}: {error}") from None
-    policy = cls.from_pretrained(folder)
+    policy = cls.from_pretrained(folder, **options)
     for name, wanted in (("robot", robot), ("control_mode", control_mode)):
         made_for = getattr(policy.config, name, wanted)
         if wanted is not None and made_for != wanted:
@@ -97,8 +116,9 @@ def read_weights(folder: Path | str, model: nn.Module) -> None:
         raise CheckpointError(f"{path} does not fit its {CONFIG} ({reason})") from None
 
 
-def _policy_in(folder: Path) -> Path:
+def policy_folder(folder: Path | str) -> Path:
     """The folder itself, or of a run: its best policy, else its last or only one."""
+    folder = Path(folder)
     rooms = ("checkpoints/best", "checkpoints/last", "policy")
     if not (folder / CONFIG).exists():
         found = [folder / room for room in rooms if (folder / room / CONFIG).exists()]

@@ -40,7 +40,11 @@ class GroundingConfig:
 
 
 def pretrain_grounding(
-    scenes: Sequence[Episode], config: GroundingConfig, folder: Path | str, seed: int
+    scenes: Sequence[Episode],
+    config: GroundingConfig,
+    folder: Path | str,
+    seed: int,
+    device: torch.device | str = "cpu",
 ) -> TinyPolicy:
     """A policy that can tell the true state of a scene from its picture, and knows the words.
 
@@ -50,6 +54,7 @@ def pretrain_grounding(
         config: what to train and how.
         folder: run folder; a killed run in it goes on. The policy ends in `policy/`.
         seed: weights, batches and augmentation are a function of it.
+        device: where to train; the policy returned is there.
 
     Raises:
         DatasetError: the scenes do not hold their true state, or do not fit the config.
@@ -60,15 +65,17 @@ def pretrain_grounding(
         raise DatasetError(
             "grounding needs the column observation.environment_state in every scene"
         )
-    policy = make_policy(scenes, dataset, config.model, seed)
+    policy = make_policy(scenes, dataset, config.model, seed).to(device)
+    dataset = dataset.to(device)
+    assert dataset.privileged is not None
     save_config(replace(config, model=policy.config), folder / "config.yaml")
     assert policy.processor.privileged is not None  # make_policy has taken it from the dataset
-    mean, std = policy.processor.privileged.tensors()
-    tokens = policy.processor.encode(dataset.instructions, policy.config.max_words)
+    mean, std = (t.to(device) for t in policy.processor.privileged.tensors())
+    tokens = policy.processor.encode(dataset.instructions, policy.config.max_words).to(device)
     targets = (dataset.privileged - mean) / std
 
     def loss_fn(step: int, generator: torch.Generator) -> Mapping[str, torch.Tensor]:
-        rows = torch.randint(len(dataset), (config.fit.batch_size,), generator=generator)
+        rows = torch.randint(len(dataset), (config.fit.batch_size,), generator=generator).to(device)
         images = {
             camera: images_to_float(augment_images(pixels[rows], config.augment, generator))
             for camera, pixels in dataset.images.items()

@@ -148,14 +148,23 @@ def make_policy(
         return policy_class(config)(replace(config, **filled), processor)  # type: ignore[arg-type]
 
 
-def continue_policy(initial: VisionPolicy, dataset: SftDataset) -> VisionPolicy:
+def continue_policy(
+    initial: VisionPolicy, dataset: SftDataset, control_mode: str = ""
+) -> VisionPolicy:
     """A copy of `initial` whose action statistics are those of the demonstrations.
 
     Its words and the statistics of what it perceives stay, since its weights were made for them.
 
     Raises:
-        DatasetError: actions or proprioception are of another length than it was made for.
+        DatasetError: actions or proprioception are of another length than it was made for, or
+            actions mean something else (`control_mode`, where it is known).
     """
+    made_for = initial.config.control_mode
+    if control_mode and made_for and control_mode != made_for:
+        raise DatasetError(
+            f"the policy to start from has control_mode {made_for!r}, the episodes have "
+            f"{control_mode!r}"
+        )
     for name, found in (("state_dim", dataset.state), ("action_dim", dataset.actions)):
         wanted = getattr(initial.config, name)
         if found.shape[-1] != wanted:
@@ -208,7 +217,8 @@ def train_sft(
     if initial is None:
         policy = make_policy(episodes, dataset, model, seed).to(device)
     else:
-        policy = continue_policy(initial, dataset).to(device)
+        control_mode = str(episodes[0].info.get("control_mode", ""))
+        policy = continue_policy(initial, dataset, control_mode).to(device)
     dataset = dataset.to(device)
     if mixture is None:
         sample = RowSampler([len(dataset)], [1.0])

@@ -11,6 +11,7 @@ import tyro
 from .parse import parse
 
 FIRST_SEED = 1_000_000
+Options = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -79,12 +80,11 @@ def main(argv: list[str]) -> int:
     first = args.first_seed
     if first is None:
         first = next_seed(args.out, args.task, FIRST_SEED)
-    options: dict[str, Any] = {"task_options": {"robot": robot} if args.robot else {}}
     named = {"backend": args.backend, "control_mode": args.control_mode}
-    options |= {name: value for name, value in named.items() if value is not None}
+    options = {name: value for name, value in named.items() if value is not None}
     cameras = args.cameras or tuple(task.cameras)
     record = _teleoperate if args.teleop else _roll_out
-    facts = record(args, cameras, first, options)
+    facts = record(args, cameras, first, {"robot": robot} if args.robot else {}, options)
     print(", ".join(f"{name} {value:g}" for name, value in facts.items()))
     return 0
 
@@ -104,7 +104,7 @@ def _check(args: CollectArgs) -> None:
 
 
 def _roll_out(
-    args: CollectArgs, cameras: tuple[str, ...], first: int, options: dict[str, Any]
+    args: CollectArgs, cameras: tuple[str, ...], first: int, chosen: Options, options: Options
 ) -> dict[str, Any]:
     from octoworld.core.io import write_text
     from octoworld.core.registry import TASKS
@@ -123,16 +123,17 @@ def _roll_out(
     seeds = range(first, first + args.episodes)
     source = "expert" if policy is None else "policy"
     episodes = collect(
-        args.task, seeds, config, policy=policy, source=source, split=args.split, options=options
-    )
+        args.task, seeds, config, policy=policy, source=source, split=args.split,
+        task_options=chosen, options=options,
+    )  # fmt: skip
     facts = write_dataset(args.out, episodes, append=True)
-    chosen = options["task_options"] | ({"split": args.split} if args.split else {})
+    chosen = chosen | ({"split": args.split} if args.split else {})
     write_text(args.out / "scene.xml", scene_xml(task(1, **chosen).scene()))  # `octoworld view`
     return facts
 
 
 def _teleoperate(
-    args: CollectArgs, cameras: tuple[str, ...], first: int, options: dict[str, Any]
+    args: CollectArgs, cameras: tuple[str, ...], first: int, chosen: Options, options: Options
 ) -> dict[str, Any]:
     from octoworld.recipes.rollouts import RolloutConfig
     from octoworld.recipes.teleop import TeleopConfig, teleoperate
@@ -141,4 +142,7 @@ def _teleoperate(
         args.episodes, first, args.seconds, port=args.port, host=args.host, theme=args.theme
     )
     rollouts = RolloutConfig(1, args.hold_steps, cameras=cameras)
-    return teleoperate(args.task, args.out, rollouts, config, split=args.split, options=options)
+    return teleoperate(
+        args.task, args.out, rollouts, config, split=args.split, task_options=chosen,
+        options=options,
+    )  # fmt: skip

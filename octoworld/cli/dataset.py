@@ -30,32 +30,45 @@ def check(folder: Annotated[Path, tyro.conf.Positional]) -> int:
     return 0
 
 
-def stats(folder: Annotated[Path, tyro.conf.Positional]) -> int:
-    """Print what a dataset holds, and the statistics of its columns.
+def stats(
+    folder: Annotated[Path, tyro.conf.Positional],
+    out: Path | None = None,
+    episodes: int = 12,
+    pictures: bool = True,
+) -> int:
+    """Print what a dataset holds: tasks, success, lengths, and how its actions are spread.
+
+    Writes stats.json, and as pictures a contact sheet and histograms of actions and proprioception.
 
     Args:
         folder: the dataset.
+        out: folder for stats.json and the pictures; default: NAME-stats beside the dataset.
+        episodes: how many episodes the contact sheet shows.
+        pictures: draw them.
     """
+    from octoworld.core.errors import ConfigError
+    from octoworld.core.io import write_json
     from octoworld.data.reader import Dataset
+    from octoworld.data.summary import load_columns, summary, table
 
+    if episodes < 1:
+        raise ConfigError(f"episodes {episodes}: expected 1 or more")
     dataset = Dataset(folder)
-    print(
-        f"{folder}: robot {dataset.robot}, {len(dataset)} episodes, {dataset.num_frames} frames at "
-        f"{dataset.fps} Hz, cameras {', '.join(dataset.cameras) or 'none'}"
-    )
-    counts = dict.fromkeys(dataset.tasks, 0)
-    for episode in dataset.episodes:
-        counts[episode.instruction] = counts.get(episode.instruction, 0) + 1
-    for task, count in counts.items():
-        print(f"{count:6d} x {task!r}")
-    names = ("min", "max", "mean", "std", "q01", "q50", "q99")
-    width = max(map(len, dataset.features))
-    print(f"{'feature':{width}} {'shape':>10}" + "".join(f"{n:>10}" for n in names))
-    for key, values in dataset.stats.items():
-        shape = "x".join(map(str, dataset.features[key]["shape"]))
-        # a vector or an image is shown by the mean over its elements
-        cells = [f"{float(values[n].mean()):10.4g}" if n in values else f"{'-':>10}" for n in names]
-        print(f"{key:{width}} {shape:>10}" + "".join(cells))
+    columns = load_columns(dataset)
+    facts = summary(dataset, columns)
+    print(table(facts))
+    place = out or folder.resolve().parent / f"{folder.resolve().name}-stats"
+    if place.resolve() == folder.resolve():
+        raise ConfigError(f"--out {place} is the dataset itself; name another folder")
+    write_json(place / "stats.json", facts)
+    written = [place / "stats.json"]
+    if pictures:
+        from octoworld.data.pictures import write_pictures
+
+        written += write_pictures(dataset, columns, place, episodes)
+    print()
+    for path in written:
+        print(path)
     return 0
 
 

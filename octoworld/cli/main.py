@@ -26,13 +26,13 @@ VERBS: dict[str, dict[str, tuple[str, str]]] = {
             "record an expert, a policy, or yourself, as a data set",
         ),
         "sft": ("sft", "fine-tune a policy on demonstrations"),
-        "eval": ("eval", "success of a saved policy in true physics"),
+        "eval": ("eval", "success of a saved policy by task and split, or beside another"),
         "publish": ("publish", "small checkpoints of a run, for other runs to start from"),
     },
     "Data and results": {
         "play": ("play", "record and show what a trained policy does"),
         "view": ("view", "open a recorded run in the browser, or write it as a static page"),
-        "dataset": ("dataset", "check a data set, or print its statistics"),
+        "dataset": ("dataset", "check a data set, or show what is in it"),
         "bench": ("bench", "run a declared experiment, or report a stored one"),
     },
 }

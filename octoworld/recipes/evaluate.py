@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -61,32 +61,44 @@ def evaluate(
     *,
     stop: Stop | None = None,
     split: str = "",
+    task_options: Mapping[str, Any] | None = None,
 ) -> list[Outcome]:
     """Roll `policy` from the start seeds of every task, once each.
 
     All protocols are read from one roll-out that nothing ends, because up to the first success
     (or stop) an ended and an unended episode are the same. With `stop` every frame is rendered for
-    the reflector; without, only those that the policy sees, and stages are noted.
+    the reflector; without, only those that the policy sees, and stages are noted. `task_options`
+    are further ones of the tasks, such as `robot`.
     """
     if stop is None:
-        return [o for task in tasks for o in watch(policy, task, seeds, config, split)]
+        return [
+            o for task in tasks for o in watch(policy, task, seeds, config, split, task_options)
+        ]
     outcomes = []
     whole = RolloutConfig(config.num_envs, 10**6, config.temperature, config.cameras)
     for task in tasks:
-        for episode in collect(task, seeds, whole, policy=policy, source="evaluation", split=split):
-            outcomes.append(judge(episode, stop))
+        for episode in collect(
+            task, seeds, whole, policy=policy, source="evaluation", split=split,
+            task_options=task_options,
+        ):  # fmt: skip
+            outcomes.append(replace(judge(episode, stop), split=split))
     return outcomes
 
 
 def watch(
-    policy: Policy, task: str, seeds: Sequence[int], config: RolloutConfig, split: str = ""
+    policy: Policy,
+    task: str,
+    seeds: Sequence[int],
+    config: RolloutConfig,
+    split: str = "",
+    task_options: Mapping[str, Any] | None = None,
 ) -> list[Outcome]:
     """Outcomes of one task with their stages; nothing is recorded."""
     n = min(config.num_envs, len(seeds))
     env = task_env(
         task, n, obs_mode="vision", cameras=config.cameras,
         autoreset_mode=AutoresetMode.DISABLED, terminate_on_success=False,
-        **made_for(policy, split),
+        **made_for(policy, split, task_options),
     )  # fmt: skip
     outcomes: list[Outcome] = []
     try:
@@ -123,20 +135,21 @@ def _outcomes(
     judged: dict[str, NDArray[np.bool_]],
 ) -> list[Outcome]:
     success = judged["success"]
-    first = np.where(success.any(axis=0), success.argmax(axis=0), len(success) - 1)
+    succeeded = np.logical_or.reduce(success)
+    first = np.where(succeeded, success.argmax(axis=0), len(success) - 1)
     # what comes after success says nothing about the work
     during = np.arange(len(success))[:, None] <= first
-    reached = {name: (judged[name] & during).any(axis=0) for name in stages}
+    reached = {name: np.logical_or.reduce(judged[name] & during) for name in stages}
     nothing = np.zeros(success.shape, bool)
-    wrong = (judged.get("wrong_object", nothing) & during).any(axis=0)
+    wrong = np.logical_or.reduce(judged.get("wrong_object", nothing) & during)
     return [
         Outcome(
             task=task,
             seed=int(seed),
-            oracle=bool(success[:, i].any()),
+            oracle=bool(succeeded[i]),
             self_stopped=bool(success[-1, i]),
             at_end=bool(success[-1, i]),
-            success_step=int(first[i]) if success[:, i].any() else -1,
+            success_step=int(first[i]) if succeeded[i] else -1,
             stop_step=-1,
             split=split,
             stages=tuple(name for name in stages if reached[name][i]),
@@ -220,7 +233,8 @@ def to_rows(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
 
 def from_rows(rows: Sequence[dict[str, Any]]) -> list[Outcome]:
     """Outcomes from their JSON rows."""
-    return [Outcome(**row | {"stages": tuple(row.get("stages", ()))}) for row in rows]
+    outcomes = [Outcome(**row) for row in rows]
+    return [replace(o, stages=tuple(o.stages)) for o in outcomes]  # JSON has lists only
 
 
 def _hits(outcomes: Sequence[Outcome], task: str, protocol: str) -> NDArray[np.float64]:

@@ -128,18 +128,22 @@ def _finished(columns: dict[str, NDArray]) -> dict[str, NDArray]:
     return columns
 
 
-def made_for(policy: Policy | None, split: str = "") -> dict[str, Any]:
+def made_for(
+    policy: Policy | None, split: str = "", task_options: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Options of the environment that the policy's config names: control mode, physics, others.
 
-    Starts are drawn from `split`, see `tasks.splits`.
+    Starts are drawn from `split`, see `tasks.splits`; `task_options` are further ones of the task,
+    such as `robot`.
     """
     config: Any = getattr(policy, "config", None)
     named = {"control_mode": "control_mode", "backend": "backend"}
     options = {option: getattr(config, field, None) for option, field in named.items()}
     given = {k: v for k, v in options.items() if v is not None}
     options = dict(getattr(config, "env", {})) | given
-    if split:
-        options["task_options"] = dict(options.get("task_options", {})) | {"split": split}
+    further = dict(task_options or {}) | ({"split": split} if split else {})
+    if further:
+        options["task_options"] = dict(options.get("task_options", {})) | further
     return options
 
 
@@ -150,18 +154,16 @@ def recording_env(
     *,
     policy: Policy | None = None,
     split: str = "",
+    task_options: Mapping[str, Any] | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> TaskEnv:
     """Worlds for `roll_out`; `options` of the environment go before what the policy asks for."""
-    asked, given = made_for(policy, split), dict(options or {})
-    task_options = asked.get("task_options", {}) | given.get("task_options", {})
     return task_env(
         task,
         num_envs=num_envs,
-        **asked
-        | given
+        **made_for(policy, split, task_options)
+        | dict(options or {})
         | {
-            "task_options": task_options,
             "obs_mode": "vision",
             "cameras": config.cameras,
             "autoreset_mode": AutoresetMode.DISABLED,
@@ -180,19 +182,22 @@ def collect(
     make_actor: Callable[[TaskEnv, int], Actor] | None = None,
     look: Look | None = None,
     split: str = "",
+    task_options: Mapping[str, Any] | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> Iterator[Episode]:
     """Episodes of `task` from the given start seeds, by the expert (`policy=None`) or a policy.
 
     `make_actor` (worlds, the batch's first seed) gives another actor than these; `look` looks on;
-    starts are drawn from `split`, see `tasks.splits`; `options` of the environment go before what
-    the policy asks for.
+    starts are drawn from `split`, see `tasks.splits`; `task_options` are further ones of the task;
+    `options` of the environment, such as `backend`, go before what the policy asks for.
 
     Batches are of equal size whatever the number of seeds (the last one is filled up and cut), so
     an episode depends on its batch alone.
     """
     n = min(config.num_envs, len(seeds))
-    env = recording_env(task, n, config, policy=policy, split=split, options=options)
+    env = recording_env(
+        task, n, config, policy=policy, split=split, task_options=task_options, options=options
+    )
     facts = origin(config, source, split, options)
     try:
         for start in range(0, len(seeds), n):

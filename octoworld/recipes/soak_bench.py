@@ -17,8 +17,10 @@ from octoworld.core.registry import BACKENDS, TASKS, register_bench
 from sim.arrays import as_numpy
 from tasks.env import task_env
 
-WORLDS, STEPS = 16, 40
-"""Of an environment, and how many it takes before the next one has its turn."""
+WORLDS, STEPS, TURN = 16, 40, 0.5
+"""Worlds of an environment; steps and seconds after which the next one has its turn."""
+FEW = {"pybullet": 4}
+"""Fewer worlds where each holds 30 MB."""
 WARM_UP = 0.1
 """Part of the time after which memory is held against the end's: caches are filled by then."""
 RESET_SHARE = 0.05
@@ -81,7 +83,10 @@ def soak(hours: float, seed: int) -> tuple[dict[str, float], dict[str, Any]]:
     rounds, warm = 0, 0.0
     while time.monotonic() - began < seconds or rounds < 3:
         for env in envs.values():
+            turn = time.monotonic()
             for _ in range(STEPS):
+                if time.monotonic() - turn > TURN:
+                    break
                 wrong, lost, started = _step(env, rng)
                 broken, diverged, resets = broken + wrong, diverged + lost, resets + started
                 steps += env.num_envs
@@ -110,7 +115,10 @@ def _environments() -> dict[str, Any]:
         for backend in BACKENDS.names():
             try:
                 found[f"{task} on {backend}"] = task_env(
-                    task, WORLDS, backend=backend, autoreset_mode=AutoresetMode.DISABLED
+                    task,
+                    FEW.get(backend, WORLDS),
+                    backend=backend,
+                    autoreset_mode=AutoresetMode.DISABLED,
                 )
             except (ConfigError, DependencyError, UnknownNameError):
                 continue

@@ -83,11 +83,7 @@ class WarpBatch:
         """`nstep` physics steps; worlds that are not in `ids` keep their state."""
         self._push()
         with self._wp.ScopedDevice(self._device):
-            if self._device.is_cuda:
-                self._wp.capture_launch(self._captured(nstep))
-            else:
-                for _ in range(nstep):
-                    self._mjw.step(self._m, self._d)
+            self._launch(nstep)
             self._mjw.get_state(self._m, self._d, self._rows, INTEGRATION)
         new = self._rows.numpy().astype(np.float64)
         where = slice(None) if ids is None else ids
@@ -98,6 +94,12 @@ class WarpBatch:
             every = np.arange(self._n)[where]
             self.warning[every[lost], DIVERGENCE[0], 1] += 1
         self.state[where] = rows
+
+    def launch(self, nstep: int) -> None:
+        """`nstep` physics steps on the device alone, waited for; `state` does not hear of them."""
+        with self._wp.ScopedDevice(self._device):
+            self._launch(nstep)
+            self._wp.synchronize_device(self._device)
 
     def forward(self, ids: NDArray[np.int32] | None, stage: int) -> None:
         """Positions, velocities and, at the full stage, contacts of the worlds `ids`."""
@@ -170,6 +172,13 @@ class WarpBatch:
 
     def _pulled(self, name: str) -> NDArray[np.float64]:
         return getattr(self._d, name).numpy().astype(np.float64)
+
+    def _launch(self, nstep: int) -> None:
+        if self._device.is_cuda:
+            self._wp.capture_launch(self._captured(nstep))
+            return
+        for _ in range(nstep):
+            self._mjw.step(self._m, self._d)
 
     def _captured(self, nstep: int) -> Any:
         """A CUDA graph of `nstep` steps: launching thousands of kernels costs more than they do."""

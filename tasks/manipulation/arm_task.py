@@ -17,7 +17,7 @@ from robots.spec import RobotSpec, arm_of
 from sim.randomize import Given, Randomizer
 from sim.world import Mask, World
 
-from ..splits import split_named
+from ..splits import CELL, split_named
 from ..task import Task
 
 
@@ -27,6 +27,8 @@ class ArmTask(Task):
     robot = "panda"
     remembers: ClassVar[tuple[str, ...]] = ("gripper", "wording")
     """Names of the numbers (N,) in `memory`: the last gripper command, the sentence, ..."""
+    things: ClassVar[tuple[str, ...]] = ()
+    """Bodies and sites that the work is about; staged tasks read and observe them."""
     has_distractors: ClassVar[bool] = False
     """Whether further things can stand about."""
     physics: ClassVar[str | Mapping[str, Given]] = "arm"
@@ -40,6 +42,7 @@ class ArmTask(Task):
         randomize: str | Mapping[str, Given] | None = None,
         randomize_ramp: int = 0,
         split: str = "",
+        instruction: str = "",
     ) -> None:
         """A task of `num_worlds` worlds.
 
@@ -51,11 +54,13 @@ class ArmTask(Task):
                 Starts stay those of the same seed without it.
             randomize_ramp: episodes over which the spreads grow to their full width.
             split: what starts are drawn from, see `tasks.splits`; "" is everything.
+            instruction: the one sentence that is said, instead of the task's own paraphrases, with
+                the same slots: "grab the {block} block".
 
         Raises:
             UnknownNameError: no such robot, preset or split; at the first reset, no such parameter.
             ConfigError: the robot has no arm, or one that cannot do the task; the task has no
-                distractors, which the split asks for.
+                distractors, which the split asks for; `instruction` does not have its slots.
         """
         super().__init__(num_worlds)
         if robot is not None:
@@ -67,6 +72,8 @@ class ArmTask(Task):
         self.split = split_named(split) if split else None
         if self.split is not None and self.split.distractors and not self.has_distractors:
             raise ConfigError(f"task {self.name} has no distractors: take another split")
+        if instruction:
+            self.templates = self.templates.reworded(instruction)  # type: ignore[misc]
         if self.split is not None and self.split.randomize and randomize is None:
             preset = self.split.randomize
             randomize = self.physics if preset == "arm" else preset
@@ -92,7 +99,14 @@ class ArmTask(Task):
 
     def may_stand(self, xy: NDArray) -> NDArray[np.bool_]:
         """Whether the thing that the task is about may start at (..., 2) [m]."""
-        return np.ones(xy.shape[:-1], bool) if self.split is None else self.split.places(xy)
+        if self.split is None:
+            return np.ones(xy.shape[:-1], bool)
+        return self.split.places(xy, self.cell)
+
+    @property
+    def cell(self) -> float:
+        """Edge of the squares by which splits part that thing's places [m]."""
+        return CELL
 
     def start_tool(self, world: World, mask: Mask, tool: NDArray) -> None:
         """Put the masked worlds' tools at (n, 3) [m], pointing down as far as they can."""

@@ -38,6 +38,7 @@ def draw_places(
     mask: Mask,
     places: Mapping[str, Place],
     may_stand: Callable[[NDArray], NDArray[np.bool_]] | None = None,
+    subject: str = "",
 ) -> dict[str, NDArray[np.float64]]:
     """(x, y, yaw) of each named thing, (n, 3) [m, m, rad], in the n masked worlds.
 
@@ -47,18 +48,20 @@ def draw_places(
         rng: the worlds' streams.
         mask: (N,) whose places are drawn.
         places: thing -> where it may stand.
-        may_stand: of places (..., 2), which the first thing may have; None: all.
+        may_stand: of places (..., 2), which the subject may have; None: all.
+        subject: the thing that `may_stand` is about; "" is the first one.
 
     Raises:
         ConfigError: no candidate fits in some world; the ranges leave too little room.
     """
     ranges = np.array([(p.x, p.y, p.yaw) for p in places.values()], float)
     room = np.array([p.room for p in places.values()])
+    bound = list(places).index(subject) if subject else 0
     drawn = np.zeros((rng.num_worlds, *ranges.shape[:2]))
     left = np.array(mask, bool)
     for _ in range(ROUNDS):
         draws = rng.uniform(left, ranges[..., 0], ranges[..., 1], (TRIES, *ranges.shape[:2]))
-        drawn[left], found = _one_after_another(draws, room, may_stand)
+        drawn[left], found = _one_after_another(draws, room, may_stand, bound)
         left[left] = ~found
         if not left.any():
             break
@@ -71,11 +74,14 @@ def draw_places(
 
 
 def _one_after_another(
-    draws: NDArray, room: NDArray, may_stand: Callable[[NDArray], NDArray[np.bool_]] | None
+    draws: NDArray,
+    room: NDArray,
+    may_stand: Callable[[NDArray], NDArray[np.bool_]] | None,
+    bound: int,
 ) -> tuple[NDArray, NDArray[np.bool_]]:
     """The first of the candidates (n, TRIES, M, 3) that fits, for each thing: (n, M, 3).
 
-    And whether all of a world's things found one, (n,).
+    And whether all of a world's things found one, (n,). `may_stand` binds thing number `bound`.
     """
     rows = np.arange(len(draws))
     chosen = np.zeros((len(draws), *draws.shape[2:]))
@@ -83,8 +89,8 @@ def _one_after_another(
     for i in range(draws.shape[2]):
         apart = np.linalg.norm(draws[:, :, i, None, :2] - chosen[:, None, :i, :2], axis=-1)
         fits = (apart >= room[i] + room[:i]).all(axis=-1)
-        if i == 0 and may_stand is not None:
-            fits &= may_stand(draws[:, :, 0, :2])
+        if i == bound and may_stand is not None:
+            fits &= may_stand(draws[:, :, i, :2])
         chosen[:, i] = draws[rows, fits.argmax(axis=1), i]
         found &= fits.any(axis=1)
     return chosen, found

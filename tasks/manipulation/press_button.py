@@ -22,6 +22,7 @@ class PressButton(WorkbenchTask):
 
     name = "PressButton"
     concerns = ("button_a_slide",)
+    subject = "button_a_base"
     templates = Templates(
         "press the {button} button",
         "push the {button} button down",

@@ -53,6 +53,7 @@ class Reach(ArmTask):
 
     name = "Reach"
     stage_names = ("reached",)
+    things = ("goal",)
     remembers = ("color", "gripper", "wording")
     physics = "servos"
     cameras = ("front", "wrist")

@@ -15,6 +15,7 @@ from octoworld.core.rng import WorldRng
 from sim.world import Mask, World
 
 from ..language import COLOR_NAMES
+from ..splits import CELL
 from ..task import Evaluation, weighted
 from .arm_task import ArmTask
 from .places import Place, draw_places
@@ -65,10 +66,10 @@ class StagedTask(ArmTask):
     """
 
     cameras = ("front", "wrist", "side")
-    things: ClassVar[tuple[str, ...]]
-    """Bodies and sites that are read and observed."""
     graspable: ClassVar[tuple[str, ...]] = ()
     """Those of them that move freely and may be held."""
+    landings: ClassVar[tuple[str, ...]] = ()
+    """Places among `things` on which a graspable thing may come to lie."""
     fixtures: ClassVar[tuple[str, ...]] = ()
     """Joints of drawers, doors, buttons and levers."""
     moved_by: ClassVar[Mapping[str, float]] = {}
@@ -76,7 +77,9 @@ class StagedTask(ArmTask):
     concerns: ClassVar[tuple[str, ...]] = ()
     """Those of the graspable things and fixtures that the job is about."""
     places: ClassVar[Mapping[str, Place]]
-    """Body -> where it is put at the start; the split `positions` is about the first one."""
+    """Body -> where it is put at the start."""
+    subject: ClassVar[str]
+    """The one of them that the split `positions` is about."""
     heights: ClassVar[Mapping[str, float]] = {}
     """Body -> height of its origin at the start [m]; 0 where none is said."""
     colored: ClassVar[Mapping[str, str]] = {}
@@ -122,7 +125,8 @@ class StagedTask(ArmTask):
 
     def reset(self, world: World, mask: Mask, rng: WorldRng) -> None:
         """Places, the tool's start, colours, wording, then physics, in this order of draws."""
-        for name, row in draw_places(rng, mask, self.places, self.may_stand).items():
+        placed = draw_places(rng, mask, self.places, self.may_stand, self.subject)
+        for name, row in placed.items():
             half = 0.5 * row[:, 2]
             zero = np.zeros(len(row))
             height = np.full(len(row), self.heights.get(name, 0.0))
@@ -146,12 +150,31 @@ class StagedTask(ArmTask):
         order = rng.uniform(mask, 0.0, 1.0, (len(COLOR_NAMES),)).argsort(axis=1)
         if self.split is None:
             return order
-        pairs = self.split.pairs() if len(self.slots) > 1 else self.split.colors()[:, None]
+        paired = [self.slots.index(slot) for slot in self.paired_slots]
+        pairs = self.split.pairs() if len(paired) > 1 else self.split.colors()[:, None]
         first = pairs[rng.integers(mask, len(pairs))]
-        # what was drawn first goes to the front, the others keep their order
+        # the pair goes where it belongs, the others keep their order
         later = ~(order[:, :, None] == first[:, None]).any(axis=2)
-        rest = order[later].reshape(len(order), -1)
-        return np.concatenate([first, rest], axis=1)
+        drawn = np.empty_like(order)
+        drawn[:, paired] = first
+        others = [i for i in range(order.shape[1]) if i not in paired]
+        drawn[:, others] = order[later].reshape(len(order), -1)
+        return drawn
+
+    @property
+    def paired_slots(self) -> tuple[str, ...]:
+        """The two slots whose colours the split `pairs` is about: those that the sentence names."""
+        told = sorted(self.slots, key=lambda slot: slot not in self.templates.slots)
+        return tuple(sorted(told[:2]))
+
+    @property
+    def cell(self) -> float:
+        """Edge of the squares by which splits part the subject's places [m]; small for a fixture.
+
+        Half the narrower side of its room at most, so that there are squares of both kinds.
+        """
+        place = self.places[self.subject]
+        return min(CELL, *((high - low) / 2 for low, high in (place.x, place.y)))
 
     @property
     def instructions(self) -> list[str]:

@@ -26,6 +26,7 @@ class TurnLever(WorkbenchTask):
 
     name = "TurnLever"
     concerns = ("lever_hinge",)
+    subject = "lever_base"
     templates = Templates(
         "turn the lever to the {direction}",
         "push the lever over to the {direction}",

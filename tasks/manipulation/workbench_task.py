@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from octoworld.core.errors import ConfigError
 from octoworld.core.rng import WorldRng
+from sim.randomize import PRESETS, Spread
 from sim.scene import Scene
 from sim.world import Mask, World
 
@@ -25,6 +26,8 @@ PARKED = (0.4, 0.0, -0.3, 1.0, 0.0, 0.0, 0.0)
 CLUTTER = np.array([[1.0, 0.60, 0.75, 1.0], [0.42, 0.24, 0.12, 1.0], [0.93, 0.93, 0.93, 1.0]])
 """Pink, brown, white: colours that no instruction names."""
 LEFT, RIGHT = 1.0, -1.0
+MASS = FRICTION = Spread(0.5, 2.0, log=True)
+"""What the split `physics` multiplies by: as on the table-top."""
 OPEN_GAP = 0.06
 """Finger gap of an open gripper [m]; a block is 0.05 m."""
 
@@ -41,7 +44,15 @@ class WorkbenchTask(StagedTask):
     remembers = ("direction", "gripper", "wording")
     things = ("block_a", "block_b", "pad_a", "pad_b", "button_a", "button_b", "knob", "lever_base")
     graspable = ("block_a", "block_b")
+    landings = ("pad_a", "pad_b")
     fixtures = ("button_a_slide", "button_b_slide", "lever_hinge")
+    has_distractors = True
+    subject = "block_a"
+    physics: ClassVar = {
+        **{f"{block}.mass": MASS for block in ("block_a", "block_b")},
+        **{f"{thing}.friction": FRICTION for thing in ("block_a", "block_b", "table")},
+        **PRESETS["servos"],
+    }
     moved_by: ClassVar = {"button_a_slide": 0.005, "button_b_slide": 0.005, "lever_hinge": 0.35}
     places: ClassVar = {
         "lever_base": Place(FAR_X, (-0.01, 0.01), 0.10),
@@ -72,7 +83,8 @@ class WorkbenchTask(StagedTask):
     def __init__(self, num_worlds: int, *, distractors: int = 0, **options: Any) -> None:
         """See `StagedTask`; `distractors` is how many fixed things of no use stand about, 0 to 2.
 
-        With them a seed gives the start that it gives without them, and the things besides.
+        With them a seed gives the start that it gives without them, and the things besides. The
+        split `distractors` has both.
 
         Raises:
             ConfigError: no such number of distractors.
@@ -80,7 +92,8 @@ class WorkbenchTask(StagedTask):
         super().__init__(num_worlds, **options)
         if distractors not in range(len(DISTRACTORS) + 1):
             raise ConfigError(f"distractors {distractors!r}: expected 0 to {len(DISTRACTORS)}")
-        self.num_distractors = distractors
+        asked = self.split is not None and self.split.distractors
+        self.num_distractors = len(DISTRACTORS) if asked else distractors
 
     def scene(self) -> Scene:
         """The shared scene; the same object for all workbench tasks."""

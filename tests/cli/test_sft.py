@@ -11,7 +11,7 @@ from vla.checkpoint import load_policy
 from vla.diffusion import DiffusionPolicy
 
 
-def record(folder, actions=4):
+def record(folder, actions=4, control_mode="ee_delta_pos"):
     """A data set of one short episode."""
     rng = np.random.default_rng(0)
     columns = {
@@ -19,7 +19,7 @@ def record(folder, actions=4):
         "observation.state": rng.normal(size=(5, 3)).astype(np.float32),
         "action": rng.uniform(-1, 1, (5, actions)).astype(np.float32),
     }
-    info = {"robot": "panda", "control_mode": "ee_delta_pos"}
+    info = {"robot": "panda", "control_mode": control_mode}
     with DatasetWriter(folder, 10, "panda") as writer:
         writer.add(Episode(columns, "wave", 10, info))
     return str(folder)
@@ -71,3 +71,25 @@ def test_data_sets_that_do_not_fit(tmp_path, capsys):
     line = error_of(capsys, "sft", *data, "--out", str(tmp_path / "run"))
     assert "action length" in line and data[0] in line and "7" in line
     assert "at least one folder" in error_of(capsys, "sft", "--out", str(tmp_path / "run"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"actions": 7}, "has action_dim 4, the episodes have 7"),
+        (
+            {"control_mode": "joint_delta_pos"},
+            "has control_mode 'ee_delta_pos', the episodes have 'joint_delta_pos'",
+        ),
+    ],
+)
+def test_a_data_set_of_another_action_space_than_the_policy_to_start_from(
+    changes, words, tmp_path, capsys
+):
+    first = ["sft", record(tmp_path / "a"), "--out", str(tmp_path / "run"), "--policy", "act"]
+    first += ["--set", "width=32", "heads=2", "channels=[8, 8, 8]", "chunk_size=2"]
+    assert main([*first, "--steps", "1", "--batch-size", "2"]) == 0
+    capsys.readouterr()
+    other = record(tmp_path / "b", **changes)
+    initial = ["--initial", str(tmp_path / "run" / "policy"), "--out", str(tmp_path / "more")]
+    assert words in error_of(capsys, "sft", other, *initial)

@@ -219,4 +219,4 @@ def test_planted_damage_is_found(sound, tmp_path, capsys, damage):
 def test_stats_are_printed(sound, capsys):
     assert main(["stats", str(sound)]) == 0
     out = capsys.readouterr().out
-    assert "2 x 'task 0'" in out and "observation.images.front" in out
+    assert "2 x 'task 0'" in out and "front 32x32" in out

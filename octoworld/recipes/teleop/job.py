@@ -57,6 +57,7 @@ def teleoperate(
     config: TeleopConfig,
     *,
     split: str = "",
+    task_options: Mapping[str, Any] | None = None,
     options: Mapping[str, Any] | None = None,
     clock: Clock | None = None,
     on_open: Callable[[DrivingPage, Commands], None] | None = None,
@@ -73,7 +74,8 @@ def teleoperate(
         rollouts: cameras, and steps recorded after success; one world is driven whatever it says.
         config: how the person drives.
         split: what starts are drawn from, see `tasks.splits`.
-        options: further ones of the environment: `task_options`, `backend`, `control_mode`.
+        task_options: further ones of the task, such as `robot`.
+        options: further ones of the environment: `backend`, `control_mode`.
         clock: when actions are due; None is the task's rate in real time.
         on_open: told the page and its commands once it is open.
 
@@ -85,7 +87,9 @@ def teleoperate(
     """
     given = dict(options or {})
     length = {"max_episode_length": max(1, round(config.seconds * TASKS.get(task).fps))}
-    env = recording_env(task, 1, rollouts, split=split, options=length | given)
+    env = recording_env(
+        task, 1, rollouts, split=split, task_options=task_options, options=length | given
+    )
     try:
         commands = Commands(env.drive.name)
         scene = scene_xml(env.task.scene())

@@ -19,6 +19,7 @@ from .scene import SIZES
 
 class _DoorTask(KitchenTask):
     concerns = ("door_hinge",)
+    subject = "cupboard"
     goal_angle: ClassVar[float]
     """Where the door is to be [rad]."""
 

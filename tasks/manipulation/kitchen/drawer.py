@@ -26,6 +26,7 @@ class KitchenOpenDrawer(KitchenTask):
 
     name = "KitchenOpenDrawer"
     concerns = ("drawer_slide",)
+    subject = "cabinet"
     max_seconds = 4.8
     templates = Templates(
         "open the kitchen drawer",
@@ -79,6 +80,7 @@ class KitchenCloseDrawer(KitchenTask):
 
     name = "KitchenCloseDrawer"
     concerns = ("drawer_slide",)
+    subject = "cabinet"
     max_seconds = 4.8
     starts: ClassVar = {"drawer_slide": (0.135, 0.16)}
     templates = Templates(

@@ -43,7 +43,9 @@ class KitchenTask(StagedTask):
     things = (
         "block", "other", "plate_top", "drawer_handle", "drawer_inside", "door_handle", "lever_tip",
     )  # fmt: skip
+    subject = "block"
     graspable = ("block", "other")
+    landings = ("plate_top", "drawer_inside")
     fixtures = ("drawer_slide", "door_hinge", "lever_hinge")
     moved_by: ClassVar = {"drawer_slide": 0.03, "door_hinge": 0.25, "lever_hinge": 0.35}
     places: ClassVar = {

@@ -1,0 +1,60 @@
+"""Learning curves: success over demonstrations, one panel a task, with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from octoworld.bench.intervals import bootstrap_mean
+from tasks.suites import SCENES
+
+COLORS = {"tiny": "#1f77b4", "act": "#d95f02", "diffusion": "#1b9e77"}
+COLUMNS = 5
+
+
+def draw_curves(
+    found: Mapping[str, Mapping[str, Mapping[int, list[list[float]]]]], path: Path
+) -> None:
+    """One panel a task and one for their mean; bars are 95 % intervals over seeds and starts."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+    from matplotlib.ticker import NullLocator, ScalarFormatter
+
+    tasks = ["all", *(t for tasks in SCENES.values() for t in tasks if t in found)]
+    rows = -(-len(tasks) // COLUMNS)
+    figure, axes = pyplot.subplots(
+        rows, COLUMNS, figsize=(2.6 * COLUMNS, 2.1 * rows), sharey=True, squeeze=False
+    )
+    for axis in axes.flat[len(tasks) :]:
+        axis.axis("off")
+    for axis, task in zip(axes.flat, tasks, strict=False):
+        for kind, by in found.get(task, {}).items():
+            counts = sorted(by)
+            means = [bootstrap_mean(np.array(by[n]), shared_starts=True) for n in counts]
+            middle = 100 * np.array([m.estimate for m in means])
+            low = middle - 100 * np.array([m.low for m in means])
+            high = 100 * np.array([m.high for m in means]) - middle
+            axis.errorbar(
+                counts, middle, (low, high), color=COLORS.get(kind), label=kind, marker="o",
+                markersize=3, linewidth=1.2, capsize=2,
+            )  # fmt: skip
+            axis.set_xscale("log")
+            axis.set_xticks(counts)
+            axis.xaxis.set_major_formatter(ScalarFormatter())
+            axis.xaxis.set_minor_locator(NullLocator())
+        axis.set_title("mean of all tasks" if task == "all" else task, fontsize=9)
+        axis.set_ylim(-3, 103)
+        axis.grid(alpha=0.25)
+        axis.tick_params(labelsize=7)
+    axes[0, 0].legend(fontsize=7, loc="upper left")
+    for axis in axes[:, 0]:
+        axis.set_ylabel("success [%]", fontsize=8)
+    figure.supxlabel("demonstrations of each task", fontsize=9)
+    figure.tight_layout()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
+    pyplot.close(figure)

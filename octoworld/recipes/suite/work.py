@@ -1,0 +1,251 @@
+"""Work of the suite bench, in pieces that are done once each: record, see, imitate, test."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from octoworld.bench.provenance import hardware
+from octoworld.core.cpus import limit_cpus
+from octoworld.core.errors import ConfigError, DatasetError
+from octoworld.core.io import read_json, write_json
+from octoworld.core.registry import TASKS
+from octoworld.data.episode import Episode
+from octoworld.data.reader import Dataset
+from tasks.manipulation.validate import validate
+from vla.checkpoint import load_policy
+from vla.pretrain import pretrain_grounding
+from vla.sft import train_sft
+from vla.vision_policy import VisionPolicy
+
+from ..evaluate import evaluate, to_rows
+from ..recording import write_dataset
+from ..rollouts import RolloutConfig, collect
+from ..scenes import still_scenes
+from .config import SuiteConfig
+
+TRAIN = "train"
+"""Split of all that is learned from, and of the learning curves' test starts."""
+AT_ONCE = 50
+"""Worlds, of recordings and tests."""
+Job = tuple[Callable[..., None], tuple[Any, ...]]
+"""A module's function and its arguments; it leaves files, and does nothing where they are."""
+
+
+def do(rounds: Sequence[Sequence[Job]], workers: int) -> None:
+    """All jobs, round after round, `workers` at a time in processes of their own.
+
+    The first failure is raised, after the jobs that were running.
+    """
+    if workers <= 1:
+        for function, arguments in (job for jobs in rounds for job in jobs):
+            function(*arguments)
+        return
+    context = multiprocessing.get_context("spawn")  # CUDA and OpenGL do not survive a fork
+    with ProcessPoolExecutor(workers, context, initializer=_one_thread) as pool:
+        for jobs in rounds:
+            futures = [pool.submit(function, *arguments) for function, arguments in jobs]
+            done, rest = wait(futures, return_when=FIRST_EXCEPTION)
+            for future in rest:
+                future.cancel()
+            for future in done:
+                future.result()
+
+
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+    limit_cpus(1)
+
+
+# -- record ------------------------------------------------------------------------------------
+
+
+def record(config: SuiteConfig, task: str, folder: Path) -> None:
+    """Stills and demonstrations of a task, each a data set."""
+    place = folder / "recorded" / task
+
+    def stills() -> Iterable[Episode]:
+        seeds = config.start_seeds("stills", task, config.stills)
+        for first in range(0, len(seeds), 100):
+            yield from still_scenes(task, seeds[first : first + 100], config.cameras, TRAIN)
+
+    def demonstrations() -> Iterable[Episode]:
+        # the expert fails in few of a hundred
+        seeds = config.start_seeds("demonstrations", task, config.pool + config.pool // 5 + 5)
+        rollouts = RolloutConfig(AT_ONCE, 0, cameras=config.cameras)
+        found = 0
+        for episode in collect(task, seeds, rollouts, policy=None, source="expert", split=TRAIN):
+            if episode.success and found < config.pool:
+                found += 1
+                yield episode
+        if found < config.pool:
+            raise DatasetError(f"{task}: the expert succeeded in {found} of {len(seeds)} starts")
+
+    write_dataset(place / "stills", stills(), video=False)
+    # no video: what policies learn from is to the bit what they will see
+    write_dataset(place / "demonstrations", demonstrations(), video=False)
+
+
+def test_expert(config: SuiteConfig, task: str, folder: Path) -> None:
+    """Success of the expert, over all starts and over those of training."""
+    path = folder / "experts" / f"{task}.json"
+    if path.exists():
+        return
+    seeds = config.start_seeds("test", task, config.expert_starts)
+    found = validate(task, len(seeds), seeds[0])
+    success = [float(seed not in set(found.failed_seeds)) for seed in seeds]
+    facts = {"mean_steps": found.mean_steps, "made_on": hardware()}
+    write_json(path, {"starts": seeds, "success": success} | facts)
+
+
+# -- learn -------------------------------------------------------------------------------------
+
+
+def see(config: SuiteConfig, scene: str, folder: Path) -> None:
+    """The tiny policy's grounding in a scene."""
+    place = folder / "grounded" / scene
+    if (place / "policy" / "config.json").exists():
+        return
+    stills = [
+        episode
+        for task in config.scenes[scene]
+        for episode in Dataset(folder / "recorded" / task / "stills").load_all()
+    ]
+    pretrain_grounding(stills, config.grounding(), place, 0, config.device)
+
+
+def run_folder(folder: Path, scene: str, kind: str, demonstrations: int, seed: int) -> Path:
+    """Where a policy is trained and tested."""
+    return folder / "learned" / scene / f"{kind}-{demonstrations}-{seed}"
+
+
+def imitate(
+    config: SuiteConfig, scene: str, kind: str, demonstrations: int, seed: int, folder: Path
+) -> None:
+    """A policy for all tasks of a scene, and its outcomes from the test starts of each."""
+    place = run_folder(folder, scene, kind, demonstrations, seed)
+    outcomes = place / "outcomes.json"
+    if outcomes.exists():
+        return
+    policy = _trained(config, scene, kind, demonstrations, seed, folder)
+    rollouts = RolloutConfig(AT_ONCE, cameras=config.cameras)
+    found = []
+    for task in config.scenes[scene]:
+        seeds = config.start_seeds("test", task, config.starts)
+        found += evaluate(policy, [task], seeds, rollouts, split=TRAIN)
+    write_json(outcomes, {"made_on": hardware(), "outcomes": to_rows(found)})
+
+
+def _trained(
+    config: SuiteConfig, scene: str, kind: str, demonstrations: int, seed: int, folder: Path
+) -> VisionPolicy:
+    place = run_folder(folder, scene, kind, demonstrations, seed)
+    if (place / "policy" / "config.json").exists():
+        return load_vision_policy(place / "policy", config.device)
+    episodes = [
+        episode
+        for task in config.scenes[scene]
+        for episode in chosen_demonstrations(config, task, demonstrations, seed, folder)
+    ]
+    initial = None
+    if kind == "tiny":
+        initial = load_vision_policy(folder / "grounded" / scene / "policy", "cpu")
+    settings = config.imitation(kind, demonstrations)
+    if kind != "tiny":
+        # tasks of a scene know different things of its true state, which these do not learn
+        episodes = [_without_truth(episode) for episode in episodes]
+    return train_sft(episodes, settings, place, seed, config.device, initial=initial).eval()
+
+
+def chosen_demonstrations(
+    config: SuiteConfig, task: str, count: int, seed: int, folder: Path
+) -> list[Episode]:
+    """The demonstrations of a training seed: more of them hold fewer, seeds share none."""
+    each = config.pool // len(config.seeds)
+    first = each * config.seeds.index(seed)
+    recorded = Dataset(folder / "recorded" / task / "demonstrations")
+    return [recorded.episode(index) for index in range(first, first + count)]
+
+
+def _without_truth(episode: Episode) -> Episode:
+    kept = {k: v for k, v in episode.columns.items() if k != "observation.environment_state"}
+    return replace(episode, columns=kept)
+
+
+def load_vision_policy(folder: Path, device: str) -> VisionPolicy:
+    """A policy of the bench, on a device."""
+    policy = load_policy(folder)
+    assert isinstance(policy, VisionPolicy)  # the bench trains no other kind
+    return policy.to(device).eval()
+
+
+# -- splits ------------------------------------------------------------------------------------
+
+
+def test_split(config: SuiteConfig, scene: str, split: str, folder: Path) -> None:
+    """Outcomes of the tiny policies of most demonstrations, of the first seed, in a split."""
+    path = folder / "splits" / scene / f"{split}.json"
+    if path.exists():
+        return
+    rollouts = RolloutConfig(AT_ONCE, cameras=config.cameras)
+    source = run_folder(folder, scene, "tiny", max(config.demonstrations), config.seeds[0])
+    policy = load_vision_policy(source / "policy", config.device)
+    rows = []
+    for task in config.scenes[scene]:
+        starts = config.start_seeds("test", task, config.split_starts)
+        if offers(task, split):
+            rows += to_rows(evaluate(policy, [task], starts, rollouts, split=split))
+    write_json(path, {"made_on": hardware(), "outcomes": rows})
+
+
+def offers(task: str, split: str) -> bool:
+    """Whether a task can be started from a split."""
+    try:
+        TASKS.get(task)(1, split=split)
+    except ConfigError:
+        return False
+    return True
+
+
+def all_jobs(config: SuiteConfig, folder: Path) -> list[list[Job]]:
+    """Rounds of jobs; those of a round do not wait for each other.
+
+    Nothing is recorded or grounded for what has been learned and tested before.
+    """
+    experts: list[Job] = [(test_expert, (config, task, folder)) for task in config.tasks]
+    wanted = [
+        (scene, kind, count, seed)
+        # the longest first, so that no processor waits for one at the end
+        for count in sorted(config.demonstrations, reverse=True)
+        for scene in sorted(config.scenes, key=lambda s: -len(config.scenes[s]))
+        for kind in config.kinds
+        for seed in config.seeds
+        if not (run_folder(folder, scene, kind, count, seed) / "outcomes.json").exists()
+    ]
+    scenes = list(dict.fromkeys(scene for scene, *_ in wanted))
+    recording: list[Job] = [
+        (record, (config, task, folder)) for scene in scenes for task in config.scenes[scene]
+    ]
+    seeing: list[Job] = [(see, (config, scene, folder)) for scene in scenes]
+    learning: list[Job] = [(imitate, (config, *what, folder)) for what in wanted]
+    splits: list[Job] = [
+        (test_split, (config, scene, split, folder))
+        for scene in config.scenes
+        for split in config.splits
+    ]
+    return [recording, [*seeing, *experts], learning, splits]
+
+
+def outcomes_of(
+    config: SuiteConfig, kind: str, demonstrations: int, seed: int, folder: Path
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Outcomes of a kind's policies in all scenes, in the order of the tasks; and where made."""
+    places = [run_folder(folder, s, kind, demonstrations, seed) for s in config.scenes]
+    found = [read_json(place / "outcomes.json") for place in places]
+    return [row for one in found for row in one["outcomes"]], found[0]["made_on"]
