@@ -90,6 +90,7 @@ def run(
     *,
     scratch: Path | str | None = None,
     config: Any = None,
+    only: Sequence[str] | None = None,
 ) -> None:
     """Run every arm and seed that some claim names and no stored row has; arms of a seed together.
 
@@ -99,6 +100,7 @@ def run(
         folder: of the results.
         scratch: where arms keep checkpoints (default `folder/scratch`).
         config: the resolved settings, stored beside the rows.
+        only: arms that are run now; None is all.
 
     Raises:
         ConfigError: the folder holds other claims, or an arm spent more than its budget.
@@ -109,7 +111,7 @@ def run(
     pairs = {(seed, arm) for claim in claims for seed in claim.seeds for arm in claim.all_arms}
     for seed, arm in sorted(pairs):
         path = row_path(folder, arm, seed)
-        if path.exists():
+        if path.exists() or (only is not None and arm not in only):
             continue
         began = time.monotonic()
         result = run_arm(arm, seed, scratch / arm / str(seed))

@@ -21,7 +21,7 @@ from octoworld.recipes.evaluate import Outcome, watch
 from octoworld.recipes.recording import write_dataset
 from octoworld.recipes.rollouts import RolloutConfig, collect
 from octoworld.recipes.suite.config import SuiteConfig
-from octoworld.recipes.suite.work import record
+from octoworld.recipes.suite.work import record_demonstrations, record_stills
 from tasks.env import task_env
 from vla.checkpoint import load_policy
 from vla.processors import Processor
@@ -239,8 +239,9 @@ def test_training_data_of_the_train_split_says_so_and_has_its_starts(task, tmp_p
 @pytest.mark.parametrize(("scene", "task"), [("reach", "Reach"), ("workbench", "PressButton")])
 def test_the_suite_bench_learns_from_the_train_split_alone(scene, task, tmp_path):
     config = SuiteConfig({scene: (task,)}, demonstrations=(2,), seeds=(0,), stills=3)
-    record(config, task, tmp_path)
-    for kind, purpose in (("demonstrations", "demonstrations"), ("stills", "stills")):
+    record_stills(config, task, tmp_path)
+    record_demonstrations(config, task, 0, tmp_path)
+    for kind, purpose in (("demonstrations-0", "demonstrations"), ("stills", "stills")):
         dataset = Dataset(tmp_path / "recorded" / task / kind)
         assert [e.info["split"] for e in dataset.episodes] == ["train"] * len(dataset.episodes)
         seeds = {e.info["seed"] for e in dataset.episodes}

@@ -17,7 +17,7 @@ from tasks.suites import SCENES
 
 from .config import SuiteConfig, quick
 from .picture import draw_curves
-from .work import all_jobs, do, outcomes_of
+from .work import do, learning, outcomes_of, preparing, splitting
 
 CURVES = "curves.png"
 FEWEST = 5
@@ -71,10 +71,12 @@ class SuiteBench:
     description = "experts, learning curves of tiny, ACT and diffusion policies, and splits"
 
     def run(self, quick: bool, folder: Path) -> None:
-        """Record, learn and test in as many processes as there are processors; resumable."""
+        """Record, learn and test in as many processes as there are processors.
+
+        What is found is stored arm by arm, and a killed run goes on.
+        """
         config = quick_config() if quick else SuiteConfig()
         scratch = Path("runs") / folder.name
-        do(all_jobs(config, scratch), config.jobs)
 
         def measure(arm: str, seed: int, place: Path) -> ArmResult:
             if arm.startswith("expert "):
@@ -86,9 +88,20 @@ class SuiteBench:
 
         kept = to_dict(config)
         del kept["device"], kept["jobs"]  # they change when it is done, not what is found
-        run(claims(config), measure, folder, config=kept)
-        _keep_splits(config, scratch, folder)
-        draw_curves(curves(folder), folder / CURVES)
+
+        def store(arms: Sequence[str]) -> None:
+            run(claims(config), measure, folder, config=kept, only=arms)
+
+        do(preparing(config, scratch), config.jobs)
+        store([f"expert {task}" for task in config.tasks])
+        for kind in config.kinds:
+            for count in config.demonstrations:
+                do([learning(config, kind, count, scratch)], config.jobs)
+                store([arm_of(kind, count)])
+                draw_curves(curves(folder), folder / CURVES)
+            if kind == "tiny":
+                do([splitting(config, scratch)], config.jobs)
+                _keep_splits(config, scratch, folder)
 
     def report(self, folder: Path) -> str:
         """Verdicts, success by task and number of demonstrations, stages, splits."""

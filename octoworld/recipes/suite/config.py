@@ -24,7 +24,8 @@ FIRST_SEED = {
     "test": 6_000_000, "stills": 11_000_000,
 }  # fmt: skip
 """First start seed of each purpose; a task has `SEEDS_A_TASK` of its own."""
-SEEDS_A_TASK = 10_000
+SEEDS_A_TASK, SEEDS_A_SEED = 10_000, 1000
+"""Start seeds of a task, and those of its demonstrations for one training seed."""
 
 
 @dataclass(frozen=True)
@@ -66,11 +67,6 @@ class SuiteConfig:
     def tasks(self) -> tuple[str, ...]:
         """All tasks."""
         return tuple(task for tasks in self.scenes.values() for task in tasks)
-
-    @property
-    def pool(self) -> int:
-        """Demonstrations recorded of each task: every seed has its own."""
-        return max(self.demonstrations) * len(self.seeds)
 
     def start_seeds(self, purpose: str, task: str, count: int) -> list[int]:
         """Start seeds of a task; no two tasks and no two purposes share one."""

@@ -26,11 +26,12 @@ from .work import (
     Job,
     chosen_demonstrations,
     do,
-    imitate,
+    is_done,
+    learning,
     load_vision_policy,
-    record,
+    preparing,
+    record_demonstrations,
     run_folder,
-    see,
 )
 
 EPISODES = 10_000
@@ -88,15 +89,18 @@ class HeadroomBench:
         source = Path("runs") / ("suite-quick" if quick else "suite")
         scratch = Path("runs") / folder.name
         few = min(suite.demonstrations)
-        rounds: list[list[Job]] = [
-            [(record, (suite, task, source)) for task in suite.tasks],
-            [(see, (suite, scene, source)) for scene in suite.scenes],
-            [(imitate, (suite, scene, "tiny", few, SEED, source)) for scene in suite.scenes],
-            [
-                (improve, (config, scene, task, source, scratch))
-                for scene, tasks in suite.scenes.items() for task in tasks
-            ],
-        ]  # fmt: skip
+        start = replace(suite, kinds=("tiny",), seeds=(SEED,))
+        if not is_done(start, "tiny", few, SEED, source):
+            do([*preparing(start, source), learning(start, "tiny", few, source)], suite.jobs)
+        recording: list[Job] = [
+            (record_demonstrations, (start, task, SEED, source)) for task in suite.tasks
+        ]
+        improving: list[Job] = [
+            (improve, (config, scene, task, source, scratch))
+            for scene, tasks in suite.scenes.items()
+            for task in tasks
+        ]
+        rounds = [recording, improving]
         do(rounds, suite.jobs)
         claim = Claim(
             "head-room", suite.tasks, (SEED,), "gain", margin=0.0, minimum=GAIN,
@@ -173,7 +177,7 @@ def improve(config: HeadroomConfig, scene: str, task: str, source: Path, folder:
     )
     try:
         posttrain(
-            policy, env, chosen_demonstrations(suite, task, few, SEED, source), settings,
+            policy, env, chosen_demonstrations(task, few, SEED, source), settings,
             place / "training", SEED, hooks=[check],
         )  # fmt: skip
     finally:

@@ -28,7 +28,7 @@ from ..evaluate import evaluate, to_rows
 from ..recording import write_dataset
 from ..rollouts import RolloutConfig, collect
 from ..scenes import still_scenes
-from .config import SuiteConfig
+from .config import SEEDS_A_SEED, SuiteConfig
 
 TRAIN = "train"
 """Split of all that is learned from, and of the learning curves' test starts."""
@@ -66,30 +66,42 @@ def _one_thread() -> None:
 # -- record ------------------------------------------------------------------------------------
 
 
-def record(config: SuiteConfig, task: str, folder: Path) -> None:
-    """Stills and demonstrations of a task, each a data set."""
-    place = folder / "recorded" / task
+def record_stills(config: SuiteConfig, task: str, folder: Path) -> None:
+    """Still pictures of a task, a data set."""
 
     def stills() -> Iterable[Episode]:
         seeds = config.start_seeds("stills", task, config.stills)
         for first in range(0, len(seeds), 100):
             yield from still_scenes(task, seeds[first : first + 100], config.cameras, TRAIN)
 
+    write_dataset(folder / "recorded" / task / "stills", stills(), video=False)
+
+
+def record_demonstrations(config: SuiteConfig, task: str, seed: int, folder: Path) -> None:
+    """Demonstrations for a training seed, a data set; seeds share none."""
+    wanted = max(config.demonstrations)
+
     def demonstrations() -> Iterable[Episode]:
         # the expert fails in few of a hundred
-        seeds = config.start_seeds("demonstrations", task, config.pool + config.pool // 5 + 5)
+        first = SEEDS_A_SEED * config.seeds.index(seed)
+        most = wanted + wanted // 5 + 5
+        seeds = config.start_seeds("demonstrations", task, first + most)[first:]
         rollouts = RolloutConfig(AT_ONCE, 0, cameras=config.cameras)
         found = 0
         for episode in collect(task, seeds, rollouts, policy=None, source="expert", split=TRAIN):
-            if episode.success and found < config.pool:
+            if episode.success and found < wanted:
                 found += 1
                 yield episode
-        if found < config.pool:
+        if found < wanted:
             raise DatasetError(f"{task}: the expert succeeded in {found} of {len(seeds)} starts")
 
-    write_dataset(place / "stills", stills(), video=False)
     # no video: what policies learn from is to the bit what they will see
-    write_dataset(place / "demonstrations", demonstrations(), video=False)
+    write_dataset(demonstrations_folder(folder, task, seed), demonstrations(), video=False)
+
+
+def demonstrations_folder(folder: Path, task: str, seed: int) -> Path:
+    """Where a training seed's demonstrations of a task are."""
+    return folder / "recorded" / task / f"demonstrations-{seed}"
 
 
 def test_expert(config: SuiteConfig, task: str, folder: Path) -> None:
@@ -151,7 +163,7 @@ def _trained(
     episodes = [
         episode
         for task in config.scenes[scene]
-        for episode in chosen_demonstrations(config, task, demonstrations, seed, folder)
+        for episode in chosen_demonstrations(task, demonstrations, seed, folder)
     ]
     initial = None
     if kind == "tiny":
@@ -163,14 +175,10 @@ def _trained(
     return train_sft(episodes, settings, place, seed, config.device, initial=initial).eval()
 
 
-def chosen_demonstrations(
-    config: SuiteConfig, task: str, count: int, seed: int, folder: Path
-) -> list[Episode]:
-    """The demonstrations of a training seed: more of them hold fewer, seeds share none."""
-    each = config.pool // len(config.seeds)
-    first = each * config.seeds.index(seed)
-    recorded = Dataset(folder / "recorded" / task / "demonstrations")
-    return [recorded.episode(index) for index in range(first, first + count)]
+def chosen_demonstrations(task: str, count: int, seed: int, folder: Path) -> list[Episode]:
+    """The first demonstrations of a training seed: more of them hold fewer."""
+    recorded = Dataset(demonstrations_folder(folder, task, seed))
+    return [recorded.episode(index) for index in range(count)]
 
 
 def _without_truth(episode: Episode) -> Episode:
@@ -213,33 +221,52 @@ def offers(task: str, split: str) -> bool:
     return True
 
 
-def all_jobs(config: SuiteConfig, folder: Path) -> list[list[Job]]:
-    """Rounds of jobs; those of a round do not wait for each other.
+def is_done(config: SuiteConfig, kind: str, demonstrations: int, seed: int, folder: Path) -> bool:
+    """Whether a kind's policies of all scenes have been tested."""
+    return all(
+        (run_folder(folder, scene, kind, demonstrations, seed) / "outcomes.json").exists()
+        for scene in config.scenes
+    )
 
-    Nothing is recorded or grounded for what has been learned and tested before.
-    """
+
+def preparing(config: SuiteConfig, folder: Path) -> list[list[Job]]:
+    """Rounds of jobs before any policy is trained; nothing for policies that have been tested."""
     experts: list[Job] = [(test_expert, (config, task, folder)) for task in config.tasks]
-    wanted = [
-        (scene, kind, count, seed)
-        # the longest first, so that no processor waits for one at the end
-        for count in sorted(config.demonstrations, reverse=True)
-        for scene in sorted(config.scenes, key=lambda s: -len(config.scenes[s]))
+    missing = [
+        (kind, seed)
         for kind in config.kinds
+        for count in config.demonstrations
         for seed in config.seeds
-        if not (run_folder(folder, scene, kind, count, seed) / "outcomes.json").exists()
+        if not is_done(config, kind, count, seed, folder)
     ]
-    scenes = list(dict.fromkeys(scene for scene, *_ in wanted))
     recording: list[Job] = [
-        (record, (config, task, folder)) for scene in scenes for task in config.scenes[scene]
+        (record_demonstrations, (config, task, seed, folder))
+        for seed in dict.fromkeys(seed for _, seed in missing)
+        for task in config.tasks
     ]
-    seeing: list[Job] = [(see, (config, scene, folder)) for scene in scenes]
-    learning: list[Job] = [(imitate, (config, *what, folder)) for what in wanted]
-    splits: list[Job] = [
+    if not any(kind == "tiny" for kind, _ in missing):
+        return [[*experts, *recording]]
+    stills: list[Job] = [(record_stills, (config, task, folder)) for task in config.tasks]
+    seeing: list[Job] = [(see, (config, scene, folder)) for scene in config.scenes]
+    return [[*experts, *recording, *stills], seeing]
+
+
+def learning(config: SuiteConfig, kind: str, demonstrations: int, folder: Path) -> list[Job]:
+    """Jobs of one kind and number of demonstrations; the longest first."""
+    return [
+        (imitate, (config, scene, kind, demonstrations, seed, folder))
+        for scene in sorted(config.scenes, key=lambda name: -len(config.scenes[name]))
+        for seed in config.seeds
+    ]
+
+
+def splitting(config: SuiteConfig, folder: Path) -> list[Job]:
+    """Jobs of the splits, after the tiny policy of most demonstrations."""
+    return [
         (test_split, (config, scene, split, folder))
         for scene in config.scenes
         for split in config.splits
     ]
-    return [recording, [*seeing, *experts], learning, splits]
 
 
 def outcomes_of(
