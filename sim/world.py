@@ -163,11 +163,15 @@ class FlyingWorld(World, Protocol):
     def flight(self) -> FlightState:
         """Live views (N, A, ...) of position, quat (wxyz), velocity, omega_body, rotor_speed.
 
-        Read them; write rotor speeds through them, and motion with `set_pose` and `set_velocity`.
+        For reading; write with `set_rotor_speed`, `set_pose` and `set_velocity`.
 
         Raises:
             ConfigError: the scene has no rotorcraft.
         """
+        ...
+
+    def set_rotor_speed(self, speed: ArrayLike, mask: Mask | None = None) -> None:
+        """Rotor speeds of the masked worlds, whatever broadcasts to (n, A, M) [rpm]."""
         ...
 
     def set_parameters(self, values: Mapping[str, ArrayLike], mask: Mask | None = None) -> None:

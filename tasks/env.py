@@ -74,6 +74,8 @@ class TaskEnv(VecEnv):
         if task.num_worlds != world.num_worlds:
             raise ConfigError(f"task of {task.num_worlds} worlds in {world.num_worlds} worlds")
         self.task, self.world, self.obs_mode = task, world, obs_mode
+        if hasattr(world, "host_reads"):
+            world.host_reads = True  # type: ignore[attr-defined]
         self.cameras = tuple(task.cameras if cameras is None else cameras)
         self._camera_specs = scene_cameras(world.scene)
         for name in self.cameras:

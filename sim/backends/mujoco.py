@@ -287,6 +287,10 @@ class MujocoWorld:
         """State of the drones: live views, (N, A, ...); see `FlyingWorld`."""
         return self._flying().flight.view
 
+    def set_rotor_speed(self, speed: ArrayLike, mask: Mask | None = None) -> None:
+        """See `FlyingWorld`."""
+        self.flight.rotor_speed[slice(None) if mask is None else mask] = np.asarray(speed)
+
     def set_parameters(self, values: Mapping[str, ArrayLike], mask: Mask | None = None) -> None:
         """Physics of the masked worlds by name: `parameters`, and see `FlyingWorld`."""
         ids = self._ids(mask)

@@ -117,6 +117,10 @@ class PyBulletWorld(BulletImages):
         """State of the drones: live views, (N, A, ...); see `FlyingWorld`."""
         return self._flying().flight.view
 
+    def set_rotor_speed(self, speed: ArrayLike, mask: Mask | None = None) -> None:
+        """See `FlyingWorld`."""
+        self.flight.rotor_speed[slice(None) if mask is None else mask] = np.asarray(speed)
+
     def _flying(self) -> BulletFlight:
         if self._air is None:
             raise ConfigError(f"scene {self.scene.name!r} has no rotorcraft")

@@ -43,6 +43,8 @@ class RotorcraftWorld:
     """
 
     parameters: tuple[str, ...] = ()
+    host_reads: bool = False
+    """Whether reads give numpy arrays where the state is on a device: tasks compute on the host."""
 
     def __init__(
         self,
@@ -104,8 +106,16 @@ class RotorcraftWorld:
 
     @property
     def flight(self) -> FlightState:
-        """State of the drones: live views, (N, A, ...)."""
-        return self._air.view
+        """State of the drones: live views, (N, A, ...); from a device to the host, copies."""
+        return FlightState(as_numpy(self._air.state)) if self.host_reads else self._air.view
+
+    def set_rotor_speed(self, speed: ArrayLike, mask: Mask | None = None) -> None:
+        """See `FlyingWorld`."""
+        where = self._where(mask)
+        self._air.view.rotor_speed[where] = self._array(np.asarray(speed, np.float64))
+
+    def _read(self, value: Any) -> Any:
+        return as_numpy(value) if self.host_reads else value
 
     # -- time ------------------------------------------------------------------------------------
 
@@ -156,26 +166,26 @@ class RotorcraftWorld:
         elif frame.root:
             pose = self._array(self._bases[frame.root])
         else:
-            return self._array(np.repeat(frame.home[None], self.num_worlds, axis=0))
-        return compose(pose, self._array(frame.local))
+            return self._read(self._array(np.repeat(frame.home[None], self.num_worlds, axis=0)))
+        return self._read(compose(pose, self._array(frame.local)))
 
     def velocity(self, body: str) -> Any:
         """World linear and angular velocity at a body's or site's origin, (N, 6) [m/s, rad/s]."""
         frame = self._names.frame(body)
         if frame.root not in self._drone:
-            return self._array(np.zeros((self.num_worlds, 6)))
+            return self._read(self._array(np.zeros((self.num_worlds, 6))))
         state = self._air.state[:, self._drone[frame.root]]
         turn = matrix_from_quat(state[:, QUAT:VELOCITY])
         angular = rotate(turn, state[:, OMEGA:PREVIOUS])
         arm = rotate(turn, self._array(frame.local[:3]))
         linear = state[:, VELOCITY:OMEGA] + self.xp.linalg.cross(angular, arm)
-        return self.xp.concat([linear, angular], axis=1)
+        return self._read(self.xp.concat([linear, angular], axis=1))
 
     def joint_position(self, *joints: str) -> Any:
         """(N, 0): nothing here has hinges or slides."""
         if joints:
             raise UnknownNameError("joint", joints[0], ())
-        return self._array(np.zeros((self.num_worlds, 0)))
+        return self._read(self._array(np.zeros((self.num_worlds, 0))))
 
     def joint_velocity(self, *joints: str) -> Any:
         """(N, 0): nothing here has hinges or slides."""
@@ -192,8 +202,8 @@ class RotorcraftWorld:
         if drone is None:
             drone, two = other, one
         if drone is None or not two:
-            return self._array(np.zeros(self.num_worlds)) > 0
-        return self.xp.any(self._touch[:, drone][:, two], axis=-1)
+            return self._read(self._array(np.zeros(self.num_worlds)) > 0)
+        return self._read(self.xp.any(self._touch[:, drone][:, two], axis=-1))
 
     def color(self, geom: str) -> NDArray:
         """(N, 4) in [0, 1]."""

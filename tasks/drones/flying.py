@@ -166,7 +166,7 @@ class FlyingTask(Task):
             flying.set_velocity(body, np.concatenate([speed[:, i], still], axis=1), mask)
         assert self.spec.rotorcraft is not None
         mass = next(b.mass for b in self.spec.bodies if b.name == self.spec.rotorcraft.body)
-        flying.flight.rotor_speed[mask] = self.spec.rotorcraft.hover_rpm(cast("float", mass))
+        flying.set_rotor_speed(self.spec.rotorcraft.hover_rpm(cast("float", mass)), mask)
         self.instruction(rng, mask)
         if self.randomizer is not None:
             flying.set_parameters(self._physics(self.randomizer.draw(mask, rng)), mask)
