@@ -95,13 +95,7 @@ class HeadroomBench:
         recording: list[Job] = [
             (record_demonstrations, (start, task, SEED, source)) for task in suite.tasks
         ]
-        improving: list[Job] = [
-            (improve, (config, scene, task, source, scratch))
-            for scene, tasks in suite.scenes.items()
-            for task in tasks
-        ]
-        rounds = [recording, improving]
-        do(rounds, suite.jobs)
+        do([recording], suite.jobs)
         claim = Claim(
             "head-room", suite.tasks, (SEED,), "gain", margin=0.0, minimum=GAIN,
             budget={"true_episodes": EPISODES},
@@ -124,7 +118,13 @@ class HeadroomBench:
 
         kept = to_dict(config)
         del kept["suite"]["device"], kept["suite"]["jobs"]
-        run([claim], measure, folder, config=kept)
+        # one camera cannot tell how far away Reach's ball is: least can be hoped for there
+        scenes = sorted(suite.scenes, key=lambda scene: scene == "reach")
+        work = [(scene, task) for scene in scenes for task in suite.scenes[scene]]
+        for first in range(0, len(work), suite.jobs):
+            now = work[first : first + suite.jobs]
+            do([[(improve, (config, *what, source, scratch)) for what in now]], suite.jobs)
+            run([claim], measure, folder, config=kept, only=[task for _, task in now])
 
     def report(self, folder: Path) -> str:
         """Verdicts, and on how many tasks the gain was reached."""
