@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from functools import cached_property
 from typing import ClassVar
@@ -18,7 +19,9 @@ from sim.randomize import Given, Randomizer
 from sim.world import Mask, World
 
 from ..splits import CELL, split_named
-from ..task import Task
+from ..task import Evaluation, Task, weighted
+
+REWARDS = ("dense", "sparse")
 
 
 class ArmTask(Task):
@@ -43,6 +46,7 @@ class ArmTask(Task):
         randomize_ramp: int = 0,
         split: str = "",
         instruction: str = "",
+        reward: str = "dense",
     ) -> None:
         """A task of `num_worlds` worlds.
 
@@ -56,13 +60,18 @@ class ArmTask(Task):
             split: what starts are drawn from, see `tasks.splits`; "" is everything.
             instruction: the one sentence that is said, instead of the task's own paraphrases, with
                 the same slots: "grab the {block} block".
+            reward: "dense", or "sparse": 1 for success and 0 before it.
 
         Raises:
             UnknownNameError: no such robot, preset or split; at the first reset, no such parameter.
             ConfigError: the robot has no arm, or one that cannot do the task; the task has no
-                distractors, which the split asks for; `instruction` does not have its slots.
+                distractors, which the split asks for; `instruction` does not have its slots;
+                `reward` is neither "dense" nor "sparse".
         """
         super().__init__(num_worlds)
+        if reward not in REWARDS:
+            raise ConfigError(f"reward {reward!r}: expected {' or '.join(REWARDS)}")
+        self.is_sparse = reward == "sparse"
         if robot is not None:
             self.robot = robot  # type: ignore[misc]
         self.spec: RobotSpec = ROBOTS.get(self.robot)()
@@ -83,6 +92,16 @@ class ArmTask(Task):
         if randomize is not None:
             self.randomizer = Randomizer(randomize, None, num_worlds, 1, randomize_ramp)
             self.memory["physics"] = self.randomizer.values
+
+    @abstractmethod
+    def dense_reward(self, evaluation: Evaluation) -> tuple[NDArray, dict[str, NDArray]]:
+        """Total (N,) and named terms (N,) in [0, 1], which lead the way."""
+
+    def reward(self, evaluation: Evaluation) -> tuple[NDArray, dict[str, NDArray]]:
+        """What leads the way, or success alone."""
+        if self.is_sparse:
+            return weighted({"success": (1.0, evaluation["success"])})
+        return self.dense_reward(evaluation)
 
     def instruction(self, rng: WorldRng, mask: Mask) -> list[str]:
         """Draw a paraphrase for each masked world."""

@@ -47,7 +47,7 @@ class OpenDrawer(TabletopTask):
         """Open."""
         return e["drawer_open"]
 
-    def reward(self, evaluation: Evaluation) -> tuple[NDArray, dict[str, NDArray]]:
+    def dense_reward(self, evaluation: Evaluation) -> tuple[NDArray, dict[str, NDArray]]:
         """Reach the handle, open, done."""
         e = evaluation
         opening = np.clip(e["opening"] / self.judge.drawer_open, 0.0, 1.0)

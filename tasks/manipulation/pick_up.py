@@ -35,7 +35,7 @@ class PickUp(TabletopTask):
         """Lifted and held."""
         return e["lifted"] & e["grasped"]
 
-    def reward(self, evaluation: Evaluation) -> tuple[NDArray, dict[str, NDArray]]:
+    def dense_reward(self, evaluation: Evaluation) -> tuple[NDArray, dict[str, NDArray]]:
         """Reach, grasp, lift, done: a quarter each."""
         e = evaluation
         lift = np.minimum(np.maximum(e["clearance"] / self.judge.lift_height, 0.0), 1.0)

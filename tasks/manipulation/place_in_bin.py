@@ -35,7 +35,7 @@ class PlaceInBin(TabletopTask):
         """Inside, resting, released."""
         return e["in_bin"] & e["resting"] & e["released"]
 
-    def reward(self, evaluation: Evaluation) -> tuple[NDArray, dict[str, NDArray]]:
+    def dense_reward(self, evaluation: Evaluation) -> tuple[NDArray, dict[str, NDArray]]:
         """Reach, grasp, bring over the bin, let go inside; earlier stages stay paid once inside."""
         e = evaluation
         inside = e["in_bin"].astype(float)

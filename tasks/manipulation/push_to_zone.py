@@ -35,7 +35,7 @@ class PushToZone(TabletopTask):
         """Inside and resting."""
         return e["in_zone"] & e["resting"]
 
-    def reward(self, evaluation: Evaluation) -> tuple[NDArray, dict[str, NDArray]]:
+    def dense_reward(self, evaluation: Evaluation) -> tuple[NDArray, dict[str, NDArray]]:
         """Reach, approach of block and zone, done."""
         e = evaluation
         reach = tolerance(e["tool_to_block"], (0.0, 0.045), 0.2)

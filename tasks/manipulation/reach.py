@@ -136,7 +136,7 @@ class Reach(ArmTask):
             "success": reached & (speed < self.rest_speed),
         }  # fmt: skip
 
-    def reward(self, evaluation: Evaluation) -> tuple[NDArray, dict[str, NDArray]]:
+    def dense_reward(self, evaluation: Evaluation) -> tuple[NDArray, dict[str, NDArray]]:
         """Nearness at two scales, and success."""
         distance = evaluation["distance"]
         return weighted(

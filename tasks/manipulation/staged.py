@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from octoworld.core.errors import ConfigError
 from octoworld.core.rng import WorldRng
 from sim.world import Mask, World
 
@@ -25,7 +24,6 @@ GRASP_GAP = (0.02, 0.075)
 """Finger gap with something between the fingers [m]."""
 REST_SPEED = 0.05
 """Below it a thing rests [m/s]."""
-REWARDS = ("dense", "sparse")
 
 
 @dataclass
@@ -89,16 +87,9 @@ class StagedTask(ArmTask):
     tool_high: ClassVar[tuple[float, float, float]] = (0.56, 0.10, 0.22)
     """Highest start of the tool [m]."""
 
-    def __init__(self, num_worlds: int, *, reward: str = "dense", **options: Any) -> None:
-        """See `ArmTask`; `reward` "sparse" is 1 for success and 0 before it.
-
-        Raises:
-            ConfigError: `reward` is neither "dense" nor "sparse".
-        """
+    def __init__(self, num_worlds: int, **options: Any) -> None:
+        """See `ArmTask`."""
         super().__init__(num_worlds, **options)
-        if reward not in REWARDS:
-            raise ConfigError(f"reward {reward!r}: expected {' or '.join(REWARDS)}")
-        self.is_sparse = reward == "sparse"
         self.slots = tuple(sorted(set(self.colored.values())))
         for slot in self.slots:
             self.memory[f"color_{slot}"] = np.zeros(num_worlds)
@@ -259,9 +250,6 @@ class StagedTask(ArmTask):
         ]
         return np.logical_or.reduce([np.zeros(self.num_worlds, bool), *held, *moved])
 
-    def reward(self, evaluation: Evaluation) -> tuple[NDArray, dict[str, NDArray]]:
-        """Stages done and the nearness of the next, each stage an equal part; or success alone."""
-        success = evaluation["success"].astype(np.float64)
-        if self.is_sparse:
-            return weighted({"success": (1.0, success)})
+    def dense_reward(self, evaluation: Evaluation) -> tuple[NDArray, dict[str, NDArray]]:
+        """Stages done and the nearness of the next, each stage an equal part."""
         return weighted({"stages": (1.0, evaluation["shaped"])})

@@ -119,3 +119,9 @@ def test_servos_overcome_dry_friction_alike_in_both_engines():
         env.close()
     assert np.abs(moved[0]).min() > 0.1
     np.testing.assert_allclose(moved[1], moved[0], atol=0.02)
+
+
+@pytest.mark.parametrize("task", ["StackTwo", "TurnLever", "OpenDoor", "StoreBlock"])
+def test_another_arm_works_at_the_bench_and_in_the_kitchen(task):
+    found = validate(task, 8, seed=300_000, num_envs=8, task_options={"robot": "ur5e"})
+    assert found.success_rate == 1.0, found

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from octoworld.core.errors import ConfigError
 from octoworld.core.registry import TASKS
 from tasks.env import task_env
 from tasks.manipulation.expert import TabletopExpert
@@ -61,3 +62,17 @@ def test_random_actions_and_another_tasks_expert_do_not_succeed(name):
         other.note_action(actions)
         assert not env.step(actions)[2].any()
     env.close()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_sparse_reward_is_success(name):
+    env = task_env(name, 4, num_threads=1, seed=0, task_options={"reward": "sparse"})
+    expert = env.task.expert()
+    for _ in range(env.max_episode_length - 1):
+        if not env.live.all():
+            break
+        _, reward, _, _, infos = env.step(expert.act(env.world))
+        np.testing.assert_array_equal(reward, infos["success"])
+    env.close()
+    with pytest.raises(ConfigError, match="reward 'shaped': expected dense or sparse"):
+        task_env(name, task_options={"reward": "shaped"})
