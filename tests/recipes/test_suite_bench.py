@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from octoworld.bench import run, verdicts
+from octoworld.cli.bench import main
 from octoworld.core.errors import DatasetError
 from octoworld.core.io import write_json
 from octoworld.data.reader import Dataset
@@ -123,3 +124,16 @@ def test_head_room_stays_within_its_episodes():
     choices = 1 + int(np.ceil(rl.iterations / config.validate_every))
     spent = rl.iterations * rl.max_groups * rl.group_size + choices * config.validation_starts
     assert spent <= EPISODES
+
+
+def test_both_benches_run_from_nothing_and_once_done_only_report(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for name in ("suite", "headroom"):
+        assert main([name, "--quick"]) == 0
+        first = capsys.readouterr().out
+        assert "| Reach |" in first or "| head-room | Reach |" in first
+        began = sorted(p for p in Path("results").rglob("*.json"))
+        assert main([name, "--quick"]) == 0
+        assert capsys.readouterr().out == first
+        assert sorted(p for p in Path("results").rglob("*.json")) == began
+    assert Path("results/suite-quick/curves.png").is_file()

@@ -15,7 +15,7 @@ from octoworld.core.io import read_json, write_json
 from octoworld.core.registry import register_bench
 from tasks.suites import SCENES
 
-from .config import SuiteConfig, quick
+from .config import SuiteConfig, quick_suite
 from .picture import draw_curves
 from .work import do, learning, outcomes_of, preparing, splitting
 
@@ -75,7 +75,7 @@ class SuiteBench:
 
         What is found is stored arm by arm, and a killed run goes on.
         """
-        config = quick_config() if quick else SuiteConfig()
+        config = quick_suite() if quick else SuiteConfig()
         scratch = Path("runs") / folder.name
 
         def measure(arm: str, seed: int, place: Path) -> ArmResult:
@@ -106,9 +106,6 @@ class SuiteBench:
     def report(self, folder: Path) -> str:
         """Verdicts, success by task and number of demonstrations, stages, splits."""
         return "\n\n".join([report(folder), table(folder), split_table(folder)])
-
-
-quick_config = quick
 
 
 def _learned(rows: Sequence[Mapping[str, Any]], made_on: Mapping[str, Any]) -> ArmResult:

@@ -46,6 +46,8 @@ class SuiteConfig:
     """Optimiser steps over them."""
     steps: Mapping[int, int] = field(default_factory=lambda: {5: 800, 10: 1000, 20: 1500, 50: 2500})
     """Demonstrations -> optimiser steps of imitation."""
+    batch_size: int = 64
+    """Frames of an optimiser step."""
     from_nothing: float = 1.5
     """Factor on the steps of policies that have no grounding to start from."""
     starts: int = 50
@@ -77,13 +79,13 @@ class SuiteConfig:
     def grounding(self) -> GroundingConfig:
         """How the tiny policy learns to see."""
         return GroundingConfig(
-            fit=FitConfig(steps=self.grounding_steps, batch_size=64, ema_decay=0.995)
+            fit=FitConfig(steps=self.grounding_steps, batch_size=self.batch_size, ema_decay=0.995)
         )
 
     def imitation(self, kind: str, demonstrations: int) -> SftConfig:
         """How a policy imitates."""
         steps = self.steps[demonstrations]
-        fit = FitConfig(steps=steps, batch_size=64, learning_rate=5e-4, ema_decay=0.99)
+        fit = FitConfig(steps=steps, batch_size=self.batch_size, learning_rate=5e-4, ema_decay=0.99)
         still = AugmentConfig(shift_pixels=0)
         if kind == "tiny":
             return SftConfig(fit=fit, augment=still, frozen=PERCEPTION, privileged_weight=0.0)
@@ -92,10 +94,10 @@ class SuiteConfig:
         return SftConfig(model=model, fit=more, augment=still)
 
 
-def quick() -> SuiteConfig:
+def quick_suite() -> SuiteConfig:
     """One scene, few steps: shows that the bench runs, and claims nothing."""
     return SuiteConfig(
         scenes={"reach": ("Reach",)}, demonstrations=(2,), seeds=(0,), stills=20,
-        grounding_steps=10, steps={2: 10}, starts=4, expert_starts=20, split_starts=4,
+        grounding_steps=5, steps={2: 4}, batch_size=8, starts=4, expert_starts=20, split_starts=4,
         splits=("train", "positions"), device="cpu", jobs=1,
     )  # fmt: skip

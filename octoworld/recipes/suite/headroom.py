@@ -19,7 +19,7 @@ from vla.posttrain import PosttrainConfig, posttrain
 
 from ..evaluate import evaluate, to_rows
 from ..rollouts import RolloutConfig, made_for
-from .config import SEEDS_A_TASK, SuiteConfig, quick
+from .config import SEEDS_A_TASK, SuiteConfig, quick_suite
 from .work import (
     AT_ONCE,
     TRAIN,
@@ -68,7 +68,7 @@ def quick_headroom() -> HeadroomConfig:
     """Shows that the bench runs."""
     rl = TrainerConfig(iterations=2, num_groups=2, max_groups=2, group_size=2, returns="last")
     return HeadroomConfig(
-        quick(), 4, 1, 4, PosttrainConfig(frozen=PERCEPTION, anchor_batch_size=4, rl=rl)
+        quick_suite(), 4, 1, 4, PosttrainConfig(frozen=PERCEPTION, anchor_batch_size=4, rl=rl)
     )
 
 
