@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from octoworld.core.config import save_config
@@ -24,6 +25,10 @@ from .processors import images_to_float
 from .sft import make_policy
 from .tiny import TinyConfig, TinyPolicy
 
+POINTS = "points."
+"""Prefix of the columns (1, P, 2) that say where a camera sees P things that are meant, x right and
+y down in [-1, 1]; not finite, or beyond, where it does not."""
+
 
 @dataclass(frozen=True)
 class GroundingConfig:
@@ -35,6 +40,9 @@ class GroundingConfig:
         default_factory=lambda: FitConfig(steps=3000, batch_size=64, ema_decay=0.995)
     )
     """The training loop."""
+    pointing_weight: float = 1.0
+    """Weight of pointing: the first keypoints of a camera are to lie where it sees what is meant,
+    if the scenes tell (columns `points.<camera>`)."""
     augment: AugmentConfig = field(default_factory=lambda: AugmentConfig(shift_pixels=0))
     """Disturbances; no shift, because the camera stands still and places are what is learned."""
 
@@ -73,6 +81,7 @@ def pretrain_grounding(
     mean, std = (t.to(device) for t in policy.processor.privileged.tensors())
     tokens = policy.processor.encode(dataset.instructions, policy.config.max_words).to(device)
     targets = (dataset.privileged - mean) / std
+    points = _points(scenes, config).to(device)
 
     def loss_fn(step: int, generator: torch.Generator) -> Mapping[str, torch.Tensor]:
         rows = torch.randint(len(dataset), (config.fit.batch_size,), generator=generator).to(device)
@@ -84,11 +93,34 @@ def pretrain_grounding(
         output = policy(images, state, tokens, dataset.instruction[rows])
         assert output.privileged is not None  # the dataset has the column, so the policy the head
         absolute = ((output.privileged - targets[rows]).abs().mean(0) * std)[:3]
-        return {
-            "loss": known_loss(output.privileged, targets[rows], std),
+        losses = {
+            "known": known_loss(output.privileged, targets[rows], std),
+            "pointing": pointing_loss(output.keypoints, points[rows]),
             "first_three_mm": 1000 * absolute.detach().mean(),
         }
+        return losses | {"loss": losses["known"] + config.pointing_weight * losses["pointing"]}
 
     fit(policy, loss_fn, config.fit, folder, seed=seed, label="grounding")
     policy.save_pretrained(folder / "policy")
     return policy
+
+
+def _points(scenes: Sequence[Episode], config: GroundingConfig) -> torch.Tensor:
+    """(F, cameras, P, 2); P = 0 where the scenes do not tell."""
+    names = [POINTS + camera for camera in config.model.cameras]
+    if not all(name in scene.columns for scene in scenes for name in names):
+        return torch.zeros(len(scenes), len(names), 0, 2)
+    told = [np.concatenate([scene[name] for scene in scenes]) for name in names]
+    return torch.from_numpy(np.stack(told, axis=1)).float()
+
+
+def pointing_loss(keypoints: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
+    """() mean L1 distance of the first keypoints (B, cameras, M, 2) from points (B, cameras, P, 2).
+
+    Points that a camera does not see, and those beyond the number of keypoints, do not count.
+    """
+    count = min(points.shape[2], keypoints.shape[2])
+    points = points[:, :, :count]
+    seen = (points.abs() < 1).all(dim=-1, keepdim=True)  # not so where it is NaN
+    distance = (keypoints[:, :, :count] - points.nan_to_num()).abs() * seen
+    return distance.sum() / (2 * seen.sum().clamp(min=1))

@@ -11,14 +11,16 @@ from numpy.typing import NDArray
 from octoworld.core.rng import WorldRng, derive_seed
 from octoworld.data.episode import Episode
 from robots.control.ik import InverseKinematics, ik_config
+from sim.cameras import projection
 from sim.scene import Scene
 from sim.world import Mask, World
 from tasks.drive import ArmDrive
-from tasks.env import TaskEnv, task_env
+from tasks.env import TaskEnv, scene_cameras, task_env
 from tasks.manipulation.arm_task import ArmTask
 from tasks.manipulation.scene import SIZES
 from tasks.manipulation.staged import StagedTask
 from tasks.manipulation.tabletop import PROPRIOCEPTION, TabletopTask
+from vla.pretrain import POINTS
 
 WORKSPACE = ((0.36, -0.26, 0.02), (0.68, 0.26, 0.30))
 """Tool positions drawn, low and high corner [m]."""
@@ -162,6 +164,7 @@ def _pictures(
     )
     felt[:, names["gripper"]] = np.sign(rng.uniform(everyone, -1, 1))
     columns["observation.environment_state"] = observed["privileged"]
+    columns |= {f"{POINTS}{camera}": _seen(env, camera) for camera in cameras}
     columns["action"] = np.zeros((count, env.num_acts), np.float32)
     columns["next.success"] = np.zeros(count, bool)
     info = {"task": env.task.name, "robot": env.task.robot, "control_mode": env.drive.name}
@@ -176,6 +179,15 @@ def _pictures(
         )
         for i in range(count)
     ]
+
+
+def _seen(env: TaskEnv, camera: str) -> NDArray[np.float32]:
+    """Where a camera sees what is meant, (N, 2, 2) in [-1, 1] from left and top; NaN behind it."""
+    assert isinstance(env.task, ArmTask)
+    spec, places = scene_cameras(env.world.scene)[camera], env.task.meant(env.world)
+    pose = None if spec.body is None else env.world.pose(spec.body)
+    pixels = np.stack([projection(spec, places[:, k], pose)[0] for k in range(2)], axis=1)
+    return (2 * pixels / np.array([spec.width, spec.height]) - 1).astype(np.float32)
 
 
 def _put_away(world: World, rng: WorldRng, everyone: Mask) -> NDArray[np.float64]:

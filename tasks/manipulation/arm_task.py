@@ -103,6 +103,10 @@ class ArmTask(Task):
             return weighted({"success": (1.0, evaluation["success"])})
         return self.dense_reward(evaluation)
 
+    @abstractmethod
+    def meant(self, world: World) -> NDArray:
+        """(N, 2, 3) places of what the instruction is about now: the thing, and its goal [m]."""
+
     def instruction(self, rng: WorldRng, mask: Mask) -> list[str]:
         """Draw a paraphrase for each masked world."""
         may = np.arange(len(self.templates))

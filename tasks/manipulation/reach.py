@@ -111,6 +111,10 @@ class Reach(ArmTask):
         columns = (self.memory[k].astype(int) for k in ("wording", "color"))
         return [self.templates.fill(w, goal=COLOR_NAMES[c]) for w, c in zip(*columns, strict=True)]
 
+    def meant(self, world: World) -> NDArray:
+        """The ball is both."""
+        return np.repeat(world.pose("goal")[:, None, :3], 2, axis=1)
+
     def observe(self, world: World) -> dict[str, NDArray]:
         """The table-top tasks' proprioception (N, 8), and the way to the ball (N, 3) [m]."""
         tool = world.pose(self.spec.tool_site)[:, :3]

@@ -204,6 +204,10 @@ class StagedTask(ArmTask):
             r.joint[name] = world.joint_position(name)[:, 0]
         return r
 
+    def meant(self, world: World) -> NDArray:
+        """See `ArmTask`."""
+        return np.stack(self.aim(self.read(world)), axis=1)
+
     def observe(self, world: World) -> dict[str, NDArray]:
         """Proprioception (N, 8), see `tabletop.PROPRIOCEPTION`; places and aims, from the tool."""
         r = self.read(world)

@@ -203,6 +203,10 @@ class TabletopTask(ArmTask):
             grasped=left & right & (gap > low) & (gap < high),
         )
 
+    def meant(self, world: World) -> NDArray:
+        """See `ArmTask`."""
+        return np.stack(self.aim(self.measure(world)), axis=1)
+
     def observe(self, world: World) -> dict[str, NDArray]:
         """Proprioception (N, 8), see `PROPRIOCEPTION`; places and what is meant, from the tool."""
         m = self.measure(world)

@@ -12,7 +12,7 @@ from octoworld.data.episode import Episode
 from vla.augment import AugmentConfig
 from vla.freeze import PERCEPTION
 from vla.imitation import known_loss
-from vla.pretrain import GroundingConfig, pretrain_grounding
+from vla.pretrain import POINTS, GroundingConfig, pointing_loss, pretrain_grounding
 from vla.processors import STATE_FLOOR
 from vla.sft import SftConfig, train_sft
 from vla.tiny import TinyConfig
@@ -90,3 +90,49 @@ def test_values_that_never_varied_are_left_out_of_the_loss():
     near, far = torch.zeros(4, 2), torch.tensor([[0.0, 300.0]]).expand(4, 2)
     assert known_loss(near, far, std) == 0
     assert known_loss(near, torch.ones(4, 2), std) == pytest.approx(0.5)
+
+
+def two_squares(rng: np.random.Generator, pointed: bool = True) -> Episode:
+    """A red and a green square, one of which is meant; the true state is where neither is."""
+    x, y = rng.integers(4, 28, size=2), np.array([8, 24])
+    image = np.zeros((1, 32, 32, 3), np.uint8)
+    colors = rng.permutation(2)
+    for color, a, b in zip(colors, x, y, strict=True):
+        image[0, b - 3 : b + 3, a - 3 : a + 3, color] = 255
+    wanted = rng.integers(2)
+    at = int(np.flatnonzero(colors == wanted)[0])
+    columns = {
+        "observation.images.front": image,
+        "observation.state": rng.normal(size=(1, 3)).astype(np.float32),
+        "observation.environment_state": rng.normal(size=(1, 1)).astype(np.float32),
+        "action": np.zeros((1, 2), np.float32),
+        "next.success": np.zeros(1, bool),
+    }
+    if pointed:
+        there = np.array([x[at], y[at]]) / 16 - 1
+        columns[f"{POINTS}front"] = np.stack([there, [np.nan, np.nan]])[None].astype(np.float32)
+    words = ("touch the red square", "touch the green square")[wanted]
+    return Episode(columns, words, 10, {"robot": "toy", "control_mode": "xy"})
+
+
+def test_the_first_keypoint_learns_to_lie_on_what_is_named(tmp_path):
+    rng = np.random.default_rng(0)
+    fit = FitConfig(steps=250, batch_size=32, learning_rate=4e-3, log_every=250)
+    config = GroundingConfig(model=MODEL, fit=fit, augment=PLAIN)
+    policy = pretrain_grounding([two_squares(rng) for _ in range(400)], config, tmp_path, 0).eval()
+    fresh = [two_squares(rng) for _ in range(64)]
+    names = ("observation.images.front", "observation.state")
+    obs = {k: torch.from_numpy(np.concatenate([e[k] for e in fresh])) for k in names}
+    with torch.no_grad():
+        found = policy._run(obs, [e.instruction for e in fresh]).keypoints[:, 0, 0]
+    wanted = torch.from_numpy(np.concatenate([e[f"{POINTS}front"][:, 0] for e in fresh]))
+    pixels = 16 * (found - wanted).abs().max(dim=1).values
+    assert pixels.median() < 3  # the squares' middles are 16 px apart
+
+
+def test_what_a_camera_does_not_see_does_not_count():
+    keypoints = torch.zeros(2, 1, 4, 2)
+    points = torch.tensor([[[0.5, 0.5], [torch.nan, 0.0]], [[0.1, -1.2], [0.3, 0.1]]])
+    loss = pointing_loss(keypoints, points[:, None])
+    assert loss.item() == pytest.approx((0.5 + 0.5 + 0.3 + 0.1) / 4)
+    assert pointing_loss(keypoints, torch.zeros(2, 1, 0, 2)).item() == 0
