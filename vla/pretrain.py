@@ -26,8 +26,8 @@ from .sft import make_policy
 from .tiny import TinyConfig, TinyPolicy
 
 POINTS = "points."
-"""Prefix of the columns (1, P, 2) that say where a camera sees P things that are meant, x right and
-y down in [-1, 1]; not finite, or beyond, where it does not."""
+"""Prefix of the columns (1, 2 P) that say where a camera sees P things that are meant: x right and
+y down in [-1, 1], thing after thing; not finite, or beyond, where it does not."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def _points(scenes: Sequence[Episode], config: GroundingConfig) -> torch.Tensor:
     if not all(name in scene.columns for scene in scenes for name in names):
         return torch.zeros(len(scenes), len(names), 0, 2)
     told = [np.concatenate([scene[name] for scene in scenes]) for name in names]
-    return torch.from_numpy(np.stack(told, axis=1)).float()
+    return torch.from_numpy(np.stack(told, axis=1)).float().unflatten(2, (-1, 2))
 
 
 def pointing_loss(keypoints: torch.Tensor, points: torch.Tensor) -> torch.Tensor:

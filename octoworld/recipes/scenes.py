@@ -182,12 +182,13 @@ def _pictures(
 
 
 def _seen(env: TaskEnv, camera: str) -> NDArray[np.float32]:
-    """Where a camera sees what is meant, (N, 2, 2) in [-1, 1] from left and top; NaN behind it."""
+    """Where a camera sees thing and goal, x y x y (N, 4) in [-1, 1]; NaN behind it."""
     assert isinstance(env.task, ArmTask)
     spec, places = scene_cameras(env.world.scene)[camera], env.task.meant(env.world)
     pose = None if spec.body is None else env.world.pose(spec.body)
     pixels = np.stack([projection(spec, places[:, k], pose)[0] for k in range(2)], axis=1)
-    return (2 * pixels / np.array([spec.width, spec.height]) - 1).astype(np.float32)
+    unit = 2 * pixels / np.array([spec.width, spec.height]) - 1
+    return unit.reshape(len(unit), -1).astype(np.float32)
 
 
 def _put_away(world: World, rng: WorldRng, everyone: Mask) -> NDArray[np.float64]:

@@ -110,7 +110,7 @@ def two_squares(rng: np.random.Generator, pointed: bool = True) -> Episode:
     }
     if pointed:
         there = np.array([x[at], y[at]]) / 16 - 1
-        columns[f"{POINTS}front"] = np.stack([there, [np.nan, np.nan]])[None].astype(np.float32)
+        columns[f"{POINTS}front"] = np.array([[*there, np.nan, np.nan]], np.float32)
     words = ("touch the red square", "touch the green square")[wanted]
     return Episode(columns, words, 10, {"robot": "toy", "control_mode": "xy"})
 
@@ -125,7 +125,7 @@ def test_the_first_keypoint_learns_to_lie_on_what_is_named(tmp_path):
     obs = {k: torch.from_numpy(np.concatenate([e[k] for e in fresh])) for k in names}
     with torch.no_grad():
         found = policy._run(obs, [e.instruction for e in fresh]).keypoints[:, 0, 0]
-    wanted = torch.from_numpy(np.concatenate([e[f"{POINTS}front"][:, 0] for e in fresh]))
+    wanted = torch.from_numpy(np.concatenate([e[f"{POINTS}front"][:, :2] for e in fresh]))
     pixels = 16 * (found - wanted).abs().max(dim=1).values
     assert pixels.median() < 3  # the squares' middles are 16 px apart
 
