@@ -20,6 +20,8 @@ class Drive(ABC):
     """Registered control mode."""
     action_dim: int
     """A."""
+    action_names: tuple[str, ...] = ()
+    """What the A numbers of an action are called; none where the drive does not say."""
     memory: ClassVar[dict[str, NDArray]] = {}
     """Arrays (N, ...) that decide what the next actions do; saved with the worlds' state."""
 
@@ -37,6 +39,7 @@ class ArmDrive(Drive):
     def __init__(self, name: str, robot: RobotSpec, config: ControlConfig | None = None) -> None:
         self.mode: ControlMode = control_mode(name, robot, config)
         self.name, self.action_dim = self.mode.name, self.mode.action_dim
+        self.action_names = self.mode.action_names
 
     def advance(self, world: World, actions: NDArray[np.float32], substeps: int) -> None:
         """Targets from the joints as they are now."""

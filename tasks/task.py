@@ -60,6 +60,9 @@ class Task(ABC):
     """Paraphrases of the request, three at least; no other task's sentences."""
     slot_words: ClassVar[Mapping[str, Sequence[str]]] = {}
     """What each slot of `templates` can be filled with."""
+    state_names: tuple[str, ...] = ()
+    """What the P numbers of `observation.state` are called, in recorded data sets; none where the
+    task does not say."""
     stage_names: tuple[str, ...] = ()
     """Entries of `evaluate` that say how far an episode came, in the order of the work; the last
     one need not be success. Known at the latest after the first evaluation."""

@@ -27,6 +27,8 @@ class Episode:
     """Control steps a second [Hz]."""
     info: dict[str, Any] = field(default_factory=dict)
     """Facts of the whole episode, JSON-able: task, robot, control_mode, seed, split, source, ..."""
+    names: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """What the D numbers of a column (T, D) are called, as far as is known: LeRobot's `names`."""
 
     def __post_init__(self) -> None:
         lengths = {k: len(v) for k, v in self.columns.items()}

@@ -107,4 +107,14 @@ def flight_episode(
             )
         columns[f"observation.images.{camera}"] = frames
     facts = {"robot": log.model, "physics": log.physics, "drones": list(log.names)}
-    return Episode(columns, instruction, round(rate), facts | dict(info or {}))
+    return Episode(columns, instruction, round(rate), facts | dict(info or {}), _names(log))
+
+
+def _names(log: FlightLog) -> dict[str, tuple[str, ...]]:
+    """Of the numbers in `observation.state` and `action`; among several drones, each by its own."""
+    drones = [f"{name}_" if len(log.names) > 1 else "" for name in log.names]
+    rotors = [f"rotor{i}" for i in range(log.command.shape[-1])]
+    return {
+        "observation.state": tuple(drone + part for drone in drones for part in BODY),
+        "action": tuple(drone + rotor for drone in drones for rotor in rotors),
+    }

@@ -69,12 +69,28 @@ def infer_features(
             )
         else:
             shape = [values.shape[1]] if values.ndim == 2 else [1]
-            features[key] = {
-                "dtype": values.dtype.name,
-                "shape": shape,
-                "names": names.get(key),
-            }
+            told = names.get(key)
+            if told is not None and len(told) != shape[0]:
+                raise DatasetError(
+                    f"column {key!r} has {shape[0]} numbers a step, but {len(told)} names: "
+                    f"{', '.join(told)}"
+                )
+            features[key] = {"dtype": values.dtype.name, "shape": shape, "names": told}
     return features | AUTOMATIC
+
+
+def element_names(features: Features) -> dict[str, list[str]]:
+    """What the D numbers of a column (T, D) are called, of the columns that say it.
+
+    LeRobot leaves the form of `names` open: what is no list of one name a number is left out, and
+    so are cameras, whose axes are named.
+    """
+    return {
+        key: [str(name) for name in feature["names"]]
+        for key, feature in features.items()
+        if isinstance(feature.get("names"), list)
+        and [len(feature["names"])] == list(feature["shape"])
+    }
 
 
 def _image_feature(

@@ -97,6 +97,11 @@ class Dataset:
         return [k.removeprefix(layout.IMAGE_PREFIX) for k in self._image_keys]
 
     @property
+    def names(self) -> dict[str, list[str]]:
+        """What the numbers of a column are called, for the columns (T, D) that say it."""
+        return layout.element_names(self.features)
+
+    @property
     def _image_keys(self) -> list[str]:
         return [k for k, f in self.features.items() if f["dtype"] in ("video", "image")]
 
@@ -213,7 +218,8 @@ class Dataset:
 
     def _episode(self, meta: EpisodeMeta, arrays: dict[str, NDArray]) -> Episode:
         shaped = {k: v[:, None] if k in self.columns_2d else v for k, v in arrays.items()}
-        return Episode(shaped, meta.instruction, self.fps, dict(meta.info))
+        names = {k: tuple(v) for k, v in self.names.items() if k in shaped}
+        return Episode(shaped, meta.instruction, self.fps, dict(meta.info), names)
 
     def _numpy(self, key: str, column: pa.ChunkedArray, path: str) -> NDArray:
         try:

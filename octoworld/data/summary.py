@@ -84,11 +84,8 @@ def elements(name: str, values: NDArray, dataset: Dataset) -> dict[str, Any]:
     """Names of the elements of a column (T, D), and for each statistic their D values."""
     found = column_stats(values)
     count = found["mean"].size
-    told = dataset.features[name].get("names")
-    if not isinstance(told, list) or len(told) != count:
-        told = range(count)
     return {
-        "names": [str(name) for name in told],
+        "names": dataset.names.get(name) or [str(i) for i in range(count)],
         **{statistic: found[statistic].tolist() for statistic in SHOWN},
     }
 

@@ -58,7 +58,8 @@ class DatasetWriter:
             robot: name of the robot, `robot_type` of the dataset.
             extra_meta: JSON-able facts of the whole dataset (task, control mode, commit, ...).
             video: cameras as h264 (True) or as PNG in the table (False), for all or by camera.
-            names: names of a column's elements, such as {"action": ["dx", "dy", "dz", "gripper"]}.
+            names: names of a column's elements, such as {"action": ["dx", "dy", "dz", "gripper"]};
+                those of the first episode where none are given.
             video_config: compression.
             data_mb: a table file is closed before it would exceed this [MB].
             video_mb: the same for a video file [MB].
@@ -118,7 +119,7 @@ class DatasetWriter:
         self.fps, self.robot, self.extra_meta = old.fps, old.robot, dict(old.extra_meta)
         self.features, self.tasks = old.features, list(old.tasks)
         self.num_episodes, self.num_frames = len(old), old.num_frames
-        self._names = {k: f["names"] for k, f in self.features.items() if f.get("names")}
+        self._names = old.names
         prefix = len(layout.IMAGE_PREFIX)
         self._video = {k[prefix:]: f["dtype"] == "video" for k, f in self.features.items()}
         self._columns_2d = old.columns_2d
@@ -153,7 +154,7 @@ class DatasetWriter:
 
         Raises:
             DatasetError: it is empty, its fps or columns differ from the first episode's, or a
-                float is not finite.
+                float is not finite; a column has more or fewer names than numbers.
         """
         if not self._open:
             raise DatasetError(f"the writer of {self.folder} is closed; use DatasetWriter.append")
@@ -205,7 +206,8 @@ class DatasetWriter:
         video = self._video
         if isinstance(video, bool):
             video = dict.fromkeys(episode.cameras, video)
-        found = layout.infer_features(episode, self.fps, dict(video), self._names, self._config)
+        names = {k: list(v) for k, v in episode.names.items()} | self._names
+        found = layout.infer_features(episode, self.fps, dict(video), names, self._config)
         if not self.features:
             self.features = found
             self._columns_2d = [k for k, v in episode.columns.items() if v.shape[1:] == (1,)]

@@ -15,7 +15,7 @@ from octoworld.data.episode import Episode
 from tasks.env import TaskEnv, task_env
 from vla.policy import Policy
 
-from .actors import Actor, ExpertActor, NoisyExpert, Noting, PolicyActor
+from .actors import EXPERT_ACTION, Actor, ExpertActor, NoisyExpert, Noting, PolicyActor
 from .scene_rows import SceneRows
 
 
@@ -97,8 +97,16 @@ def roll_out(
     for world, (instruction, info) in enumerate(facts):
         info["first_success"] = int(first_success[world]) if first_success[world] < horizon else -1
         columns = {k: v[world, : lengths[world]] for k, v in stacked.items()}
-        episodes.append(Episode(_finished(columns), instruction, round(env.fps), info))
+        names = element_names(env)
+        episodes.append(Episode(_finished(columns), instruction, round(env.fps), info, names))
     return episodes
+
+
+def element_names(env: TaskEnv) -> dict[str, tuple[str, ...]]:
+    """What the numbers of recorded columns are called, as far as task and drive say it."""
+    acted, felt = env.drive.action_names, env.task.state_names
+    names = {"action": acted, EXPERT_ACTION: acted, "observation.state": felt}
+    return {column: told for column, told in names.items() if told}
 
 
 def _facts(env: TaskEnv, seeds: Sequence[int]) -> list[tuple[str, dict[str, Any]]]:

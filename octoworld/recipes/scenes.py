@@ -19,8 +19,10 @@ from tasks.env import TaskEnv, scene_cameras, task_env
 from tasks.manipulation.arm_task import ArmTask
 from tasks.manipulation.scene import SIZES
 from tasks.manipulation.staged import StagedTask
-from tasks.manipulation.tabletop import PROPRIOCEPTION, TabletopTask
+from tasks.manipulation.tabletop import TabletopTask
 from vla.pretrain import POINTS
+
+from .rollouts import element_names
 
 WORKSPACE = ((0.36, -0.26, 0.02), (0.68, 0.26, 0.30))
 """Tool positions drawn, low and high corner [m]."""
@@ -157,7 +159,7 @@ def _pictures(
     columns["observation.state"] = observed["observation.state"]
     # speed and last command say nothing of where things are: random, so that eyes learn to
     # look instead of relying on a robot that always stands still with its gripper open
-    names = {name: i for i, name in enumerate(PROPRIOCEPTION)}
+    names = {name: i for i, name in enumerate(env.task.state_names)}
     felt = columns["observation.state"]
     felt[:, [names[f"tool_v{axis}"] for axis in "xyz"]] = rng.uniform(
         everyone, -TOP_SPEED, TOP_SPEED, (3,)
@@ -176,6 +178,7 @@ def _pictures(
             env.instructions[i],
             int(env.fps),
             info | {"seed": int(seeds[i])},
+            element_names(env),
         )
         for i in range(count)
     ]

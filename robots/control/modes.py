@@ -70,8 +70,13 @@ class ControlMode(ABC):
 
     @property
     @abstractmethod
+    def action_names(self) -> tuple[str, ...]:
+        """What the A numbers of an action are called; the last is `gripper`."""
+
+    @property
     def action_dim(self) -> int:
         """Length A of an action."""
+        return len(self.action_names)
 
     @abstractmethod
     def arm_targets(self, actions: Any, joints: Any) -> Any:
@@ -109,9 +114,9 @@ class EeDeltaPos(ControlMode):
     name = "ee_delta_pos"
 
     @property
-    def action_dim(self) -> int:
-        """4."""
-        return 4
+    def action_names(self) -> tuple[str, ...]:
+        """The three shifts and the gripper."""
+        return ("dx", "dy", "dz", "gripper")
 
     def arm_targets(self, actions: Any, joints: Any) -> Any:
         """Current tool position + action * position_step, fixed orientation."""
@@ -134,9 +139,9 @@ class EeDeltaPose(ControlMode):
     name = "ee_delta_pose"
 
     @property
-    def action_dim(self) -> int:
-        """7."""
-        return 7
+    def action_names(self) -> tuple[str, ...]:
+        """The three shifts, the three turns and the gripper."""
+        return ("dx", "dy", "dz", "rx", "ry", "rz", "gripper")
 
     def arm_targets(self, actions: Any, joints: Any) -> Any:
         """Current tool pose moved by position_step and turned by rotation_step."""
@@ -149,10 +154,13 @@ class EeDeltaPose(ControlMode):
 
 
 class _JointMode(ControlMode):
+    suffix: ClassVar[str]
+    """Of the joints' names; `.pos` is LeRobot's own."""
+
     @property
-    def action_dim(self) -> int:
-        """Arm joints + 1."""
-        return self.kinematics.num_joints + 1
+    def action_names(self) -> tuple[str, ...]:
+        """The arm's joints and the gripper."""
+        return (*(joint + self.suffix for joint in self.spec.arm_joints), "gripper")
 
     def _reachable(self, target: Any, joints: Any) -> Any:
         xp = array_namespace(target, joints)
@@ -165,6 +173,7 @@ class JointDeltaPos(_JointMode):
     """(dq1 .. dqJ, gripper): turn of every joint."""
 
     name = "joint_delta_pos"
+    suffix = ".delta"
 
     def arm_targets(self, actions: Any, joints: Any) -> Any:
         """Current position + action * joint_step, within position and speed limits."""
@@ -176,6 +185,7 @@ class JointPos(_JointMode):
     """(q1 .. qJ, gripper): -1 is a joint's lower limit, +1 its upper limit."""
 
     name = "joint_pos"
+    suffix = ".pos"
 
     def arm_targets(self, actions: Any, joints: Any) -> Any:
         """The commanded position, approached no faster than the speed limits allow."""

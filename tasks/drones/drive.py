@@ -13,6 +13,7 @@ from robots.spec import RobotSpec
 from sim.world import FlyingWorld, Mask, World
 
 from ..drive import Drive
+from .arena import drone_names
 
 
 class FlightDrive(Drive):
@@ -27,6 +28,11 @@ class FlightDrive(Drive):
             config=config,
         )  # fmt: skip
         self.name, self.action_dim = name, num_drones * self.control.action_dim
+        self.action_names = tuple(
+            drone + part
+            for drone in drone_names(num_drones)
+            for part in self.control.mode.action_names
+        )
         self.memory = self.control.memory  # type: ignore[misc]
         self.off: NDArray | None = None
         """(N, A), not 0 where a drone gets no power; None: all have it."""

@@ -196,6 +196,16 @@ class FlyingTask(Task):
             "privileged": goal.reshape(rows).astype(np.float32),
         }
 
+    @property
+    def state_names(self) -> tuple[str, ...]:
+        """Of what `drone_observations` says each drone feels; `r_xz` has body z along world x."""
+        _, count, width = self.memory["last_action"].shape
+        felt = [f"r_{row}{column}" for row in "xyz" for column in "xyz"]
+        felt += ["vx", "vy", "vz", "p", "q", "r", "z"]
+        each = range(width // self.num_drones)
+        felt += [f"action{k}_ago{1 + h}" for h in range(count) for k in each]
+        return tuple(drone + name for drone in drone_names(self.num_drones) for name in felt)
+
     def drone_observations(self, world: FlyingWorld) -> tuple[NDArray, NDArray]:
         """What each drone feels (N, A, 16 + H * K) and its goal (N, A, G)."""
         flight, count = world.flight, (self.num_worlds, self.num_drones)

@@ -23,11 +23,15 @@ from ..task import Evaluation, Task, weighted
 
 REWARDS = ("dense", "sparse")
 
+PROPRIOCEPTION = ("tool_x", "tool_y", "tool_z", "tool_vx", "tool_vy", "tool_vz", "gap", "gripper")
+"""Names of the columns of `observation.state`: [m], [m/s], [m], last command in [-1, 1]."""
+
 
 class ArmTask(Task):
     """What arm tasks share: the choice of the arm, and parameters drawn at every start."""
 
     robot = "panda"
+    state_names = PROPRIOCEPTION
     remembers: ClassVar[tuple[str, ...]] = ("gripper", "wording")
     """Names of the numbers (N,) in `memory`: the last gripper command, the sentence, ..."""
     things: ClassVar[tuple[str, ...]] = ()

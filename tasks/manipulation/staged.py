@@ -209,7 +209,7 @@ class StagedTask(ArmTask):
         return np.stack(self.aim(self.read(world)), axis=1)
 
     def observe(self, world: World) -> dict[str, NDArray]:
-        """Proprioception (N, 8), see `tabletop.PROPRIOCEPTION`; places and aims, from the tool."""
+        """Proprioception (N, 8), see `state_names`; places and aims, from the tool."""
         r = self.read(world)
         felt = [r.tool, r.tool_velocity, r.gap[:, None], r.command[:, None]]
         hidden = [r.at[name] - r.tool for name in self.things]

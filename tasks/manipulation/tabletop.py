@@ -24,8 +24,6 @@ from .scene import SIZES, standing_height, tabletop_scene
 
 PALETTE = np.array([(*COLORS[name], 1.0) for name in COLOR_NAMES])
 UPRIGHT = (1.0, 0.0, 0.0, 0.0)
-PROPRIOCEPTION = ("tool_x", "tool_y", "tool_z", "tool_vx", "tool_vy", "tool_vz", "gap", "gripper")
-"""Names of the columns of `observation.state`: [m], [m/s], [m], last command in [-1, 1]."""
 
 
 @dataclass(frozen=True)
@@ -208,7 +206,7 @@ class TabletopTask(ArmTask):
         return np.stack(self.aim(self.measure(world)), axis=1)
 
     def observe(self, world: World) -> dict[str, NDArray]:
-        """Proprioception (N, 8), see `PROPRIOCEPTION`; places and what is meant, from the tool."""
+        """Proprioception (N, 8), see `state_names`; places and what is meant, from the tool."""
         m = self.measure(world)
         felt = np.empty((self.num_worlds, judging.FELT), np.float32)
         hidden = np.empty((self.num_worlds, judging.HIDDEN), np.float32)

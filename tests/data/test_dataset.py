@@ -44,10 +44,11 @@ def make_episode(
 
 def assert_same(found: Episode, expected: Episode, tolerance: int = 3) -> None:
     assert list(found.columns) == list(expected.columns)
-    assert (found.instruction, found.fps, found.info) == (
+    assert (found.instruction, found.fps, found.info, found.names) == (
         expected.instruction,
         expected.fps,
         expected.info,
+        expected.names,
     )
     for key, values in expected.columns.items():
         assert found[key].dtype == values.dtype and found[key].shape == values.shape, key
@@ -109,6 +110,39 @@ def test_layout_is_lerobot_v3(tmp_path):
     assert [r[f"{key}/from_timestamp"] for r in rows] == [0.0, 0.7, 1.9]
     assert [r[f"{key}/to_timestamp"] for r in rows] == [0.7, 1.9, 2.4]
     assert [r["dataset_from_index"] for r in rows] == [0, 7, 19]
+
+
+def test_names_of_numbers_are_stored_and_read_back(tmp_path):
+    episode = make_episode(0, 5)
+    episode.names = {"action": tuple("xyzg"), "observation.state": tuple("abcdefgh")}
+    with DatasetWriter(tmp_path / "set", 10, "panda", names={"action": list("uvwg")}) as writer:
+        writer.add(episode)
+    with DatasetWriter.append(tmp_path / "set") as writer:
+        writer.add(make_episode(1, 5))  # without names: those that are there stay
+    features = json.loads((tmp_path / "set/meta/info.json").read_text())["features"]
+    told = {k: features[k]["names"] for k in ("action", "observation.state", "sim_state")}
+    assert told == {
+        "action": list("uvwg"),  # the writer's go before the episode's
+        "observation.state": list("abcdefgh"),
+        "sim_state": None,
+    }
+    found = Dataset(tmp_path / "set").episode(0, ["action", "sim_state"])
+    assert found.names == {"action": tuple("uvwg")}
+
+
+@pytest.mark.parametrize("names", [{"arm": ["x", "y", "z", "g"]}, list("xyz"), None])
+def test_names_in_another_form_are_left_alone(tmp_path, names):
+    """LeRobot's older data sets group names in a mapping, others have too few."""
+    with DatasetWriter(tmp_path / "set", 10, "panda") as writer:
+        writer.add(make_episode(0, 5))
+    path = tmp_path / "set/meta/info.json"
+    info = json.loads(path.read_text())
+    info["features"]["action"]["names"] = names
+    path.write_text(json.dumps(info))
+    with DatasetWriter.append(tmp_path / "set") as writer:
+        writer.add(make_episode(1, 5))
+    assert Dataset(tmp_path / "set").episode(1).names == {}
+    assert json.loads(path.read_text())["features"]["action"]["names"] == names
 
 
 def test_files_roll_over(tmp_path):
@@ -235,6 +269,10 @@ def test_mistakes_are_named(tmp_path):
         bad["action"][3, 2] = np.nan
         with pytest.raises(DatasetError, match="'action' is not finite at step 3"):
             writer.add(bad)
+        misnamed = make_episode(1, 5)
+        misnamed.names = {"action": ("x", "y", "gripper")}
+        with pytest.raises(DatasetError, match="'action' has 4 numbers a step, but 3 names: x, y"):
+            writer.add(misnamed)
         with pytest.raises(DatasetError, match=r"column .*: the dataset has"):
             writer.add(make_episode(1, 5, (8, 8)))
         with pytest.raises(DatasetError, match="5 Hz"):

@@ -133,6 +133,11 @@ def test_an_episode_is_a_lerobot_dataset(tmp_path):
         episode["observation.state"][2, 13:16], log.position[10, 1], rtol=1e-6
     )
     np.testing.assert_allclose(episode["action"][2], log.command[11].ravel(), rtol=1e-6)
+    row = episode["observation.state"][2]
+    named = dict(zip(episode.names["observation.state"], row, strict=True))
+    assert named["b_x"] == pytest.approx(log.position[10, 1, 0], rel=1e-6)
+    assert named["a_vz"] == pytest.approx(log.velocity[10, 0, 2], rel=1e-6)
+    assert episode.names["action"][3:5] == ("a_rotor3", "b_rotor0")
     with DatasetWriter(tmp_path / "set", episode.fps, "cf2x") as writer:
         writer.add(episode)
     stored = Dataset(tmp_path / "set")

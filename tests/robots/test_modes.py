@@ -25,6 +25,13 @@ def test_the_modes_are_registered():
     assert {n: control_mode(n, panda()).action_dim for n in CONTROL_MODES.names()} == DIMENSIONS
 
 
+def test_numbers_of_an_action_have_names():
+    names = {n: control_mode(n, panda()).action_names for n in CONTROL_MODES.names()}
+    assert names["ee_delta_pose"] == ("dx", "dy", "dz", "rx", "ry", "rz", "gripper")
+    assert names["joint_pos"][:2] == ("joint1.pos", "joint2.pos")
+    assert names["joint_delta_pos"][6:] == ("joint7.delta", "gripper")
+
+
 def test_unknown_mode_lists_the_choices():
     with pytest.raises(UnknownNameError, match="ee_delta_pos"):
         control_mode("ee_delta_position", panda())

@@ -49,6 +49,16 @@ def test_description_is_complete(env):
     assert set(task.cameras) <= names
 
 
+def test_every_number_has_a_name(env):
+    """As data sets store them: one name a number, no two alike."""
+    parts = env.task.observe(env.world)
+    for names, count in (
+        (env.drive.action_names, env.num_acts),
+        (env.task.state_names, parts["observation.state"].shape[1]),
+    ):
+        assert len(set(names)) == len(names) == count, names
+
+
 def test_observations_fit_their_spaces(env):
     obs, _ = env.reset(seed=0)
     assert env.observation_space.contains(obs)

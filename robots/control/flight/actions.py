@@ -92,8 +92,8 @@ class FlightMode(ABC):
     """What an action means. `memory` is the control's, shared with the controller within."""
 
     name: ClassVar[str]
-    action_dim: int
-    """K, length of a drone's action."""
+    action_names: tuple[str, ...]
+    """What the K numbers of a drone's action are called."""
     loops: ClassVar[bool] = True
     """False: one command a control step."""
     controller: FlightController | DSLPID | None = None
@@ -154,7 +154,7 @@ class FlightControl(Memory):
         )
         """Physics steps after each."""
         self.mode = kind(self)
-        self.action_dim = self.mode.action_dim
+        self.action_dim = len(self.mode.action_names)
         if self.mode.controller is not None:
             self.mode.controller.memory.update(self.mode.memory)
             self.mode.memory = self.mode.controller.memory

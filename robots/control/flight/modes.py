@@ -55,7 +55,7 @@ class Rpm(FlightMode):
 
     def __init__(self, control: FlightControl) -> None:
         super().__init__(control)
-        self.action_dim = control.num_rotors
+        self.action_names = tuple(f"rotor{i}" for i in range(control.num_rotors))
         self.memory["command"] = np.zeros((*control.shape, control.num_rotors))
 
     def begin(self, actions: Any, flight: FlightView) -> None:
@@ -90,7 +90,7 @@ class OneDimensionalRpm(Rpm):
 
     def __init__(self, control: FlightControl) -> None:
         super().__init__(control)
-        self.action_dim = 1
+        self.action_names = ("rotors",)
 
 
 class _Following(FlightMode):
@@ -129,7 +129,7 @@ class PositionMode(_Following):
     """A position, center + extent * a; the set-point is at most `step` away from the drone."""
 
     name = "pid"
-    action_dim = 3
+    action_names = ("x", "y", "z")
 
     def __init__(self, control: FlightControl) -> None:
         super().__init__(control)
@@ -152,7 +152,7 @@ class HeightMode(_Following):
     """A height, the present one + `height_step` * a; x and y of the start are held."""
 
     name = "one_d_pid"
-    action_dim = 1
+    action_names = ("dz",)
 
     def __init__(self, control: FlightControl) -> None:
         super().__init__(control)
@@ -177,7 +177,7 @@ class VelocityMode(_Following):
     """A velocity in the world, max_velocity * (a_1, a_2, a_3), and a yaw rate by a_4."""
 
     name = "vel"
-    action_dim = 4
+    action_names = ("vx", "vy", "vz", "yaw_rate")
     integral = False
 
     def __init__(self, control: FlightControl) -> None:
@@ -214,7 +214,6 @@ class VelocityMode(_Following):
 class _Direct(FlightMode):
     """Modes whose target is four numbers for an inner controller."""
 
-    action_dim = 4
     controller: FlightController
     kind: type[Rates] | type[Attitude]
 
@@ -248,6 +247,7 @@ class RatesMode(_Direct):
     """Body rates and collective thrust (CTBR): max_rates * a, thrust as in rpm."""
 
     name = "rates"
+    action_names = ("roll_rate", "pitch_rate", "yaw_rate", "thrust")
     kind = Rates
 
     def scales(self) -> tuple[float, float, float]:
@@ -260,6 +260,7 @@ class AttitudeMode(_Direct):
     """Roll, pitch, yaw rate and collective thrust."""
 
     name = "attitude"
+    action_names = ("roll", "pitch", "yaw_rate", "thrust")
     kind = Attitude
 
     def scales(self) -> tuple[float, float, float]:
