@@ -16,11 +16,13 @@ from typing import Any
 import torch
 
 from octoworld.core.config import save_config
+from octoworld.core.errors import ConfigError
 from octoworld.data.episode import Episode
 from octoworld.rl import Anchor, Hook, TrainerConfig, train
 
 from .dataset import build_dataset
 from .freeze import frozen
+from .noisy_policy import NoisyPolicy
 from .sft import SftConfig, sft_loss
 from .vision_policy import VisionPolicy
 
@@ -45,6 +47,10 @@ class PosttrainConfig:
     frozen: tuple[str, ...] = ("text", "stem")
     """Parts that stay as they are, by the beginning of their weights' names; () trains all.
     Eyes and ears see few new sights in post-training, and imagined images would mislead them."""
+    fixed_scale: float = 0.0
+    """Noise of every action [action units] from the start on, its head held still; 0 lets the
+    scale learn. A scale that learns widens while most episodes fail, and then the mean, which is
+    what acts in the end, learns little."""
     anchor_batch_size: int = 64
     """Frames of demonstrations in each optimiser step."""
     sft: SftConfig = field(default_factory=lambda: SftConfig(scale_weight=0.0))
@@ -85,8 +91,14 @@ def posttrain(
     folder = Path(folder)
     save_config(config, folder / "config.yaml")
     anchor = demonstration_anchor(policy, demonstrations, config) if demonstrations else None
+    held = config.frozen
+    if config.fixed_scale:
+        if not isinstance(policy, NoisyPolicy):
+            raise ConfigError(f"fixed_scale: a {type(policy).__name__} has no noise scale")
+        policy.fix_scale(config.fixed_scale)
+        held = (*held, "scale_head")
     reference = copy.deepcopy(policy).eval() if config.rl.kl_weight > 0 else None
-    with frozen(policy, config.frozen):
+    with frozen(policy, held):
         history = train(
             env,
             policy,

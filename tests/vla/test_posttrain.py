@@ -131,6 +131,21 @@ def test_it_improves_on_imitation(tuned, demonstrations, tmp_path):
     assert torch.equal(_weights(TinyPolicy.from_pretrained(tmp_path / "policy")), _weights(policy))
 
 
+def test_with_a_fixed_scale_the_mean_alone_learns(tuned, demonstrations, tmp_path):
+    policy = TinyPolicy.from_pretrained(tuned)
+    obs, _ = LineEnv(4).reset(seed=0)
+    seen = {k: torch.as_tensor(v) for k, v in obs.items()}
+    before = policy.distribution(seen, ["go to the red mark"] * 4)
+    config = PosttrainConfig(rl=RL, frozen=(), fixed_scale=0.2, anchor_batch_size=16)
+    posttrain(policy, LineEnv(32), demonstrations, config, tmp_path, seed=1)
+    after = policy.distribution(seen, ["go to the red mark"] * 4)
+    assert not torch.equal(after.mean, before.mean)
+    torch.testing.assert_close(after.scale, torch.full_like(after.scale, 0.2))
+    assert before.scale.std() > 0
+    with pytest.raises(ConfigError, match=r"scale 0.9: expected inside scale_range \(0.05, 0.5\)"):
+        posttrain(policy, LineEnv(32), [], replace(config, fixed_scale=0.9), tmp_path / "b", 1)
+
+
 def test_it_resumes_to_the_same_bits(tuned, demonstrations, tmp_path):
     class Stop(Evaluate):
         def on_rollouts(self, state, rollouts):

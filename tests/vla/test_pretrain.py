@@ -53,7 +53,7 @@ def test_grounding_finds_the_square(tmp_path):
     truth = np.concatenate([e["observation.environment_state"] for e in fresh])[:, :2]
     obs = {"observation.images.front": images, "observation.state": state}
     with torch.no_grad():
-        guess = policy._run(obs, ["touch the square"] * 64).privileged
+        guess = policy.run(obs, ["touch the square"] * 64).privileged
     assert guess is not None and policy.processor.privileged is not None
     mean, std = policy.processor.privileged.tensors()
     places = (guess * std + mean).numpy()[:, :2]
@@ -124,7 +124,7 @@ def test_the_first_keypoint_learns_to_lie_on_what_is_named(tmp_path):
     names = ("observation.images.front", "observation.state")
     obs = {k: torch.from_numpy(np.concatenate([e[k] for e in fresh])) for k in names}
     with torch.no_grad():
-        found = policy._run(obs, [e.instruction for e in fresh]).keypoints[:, 0, 0]
+        found = policy.run(obs, [e.instruction for e in fresh]).keypoints[:, 0, 0]
     wanted = torch.from_numpy(np.concatenate([e[f"{POINTS}front"][:, :2] for e in fresh]))
     pixels = 16 * (found - wanted).abs().max(dim=1).values
     assert pixels.median() < 3  # the squares' middles are 16 px apart

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from octoworld.core.errors import ActionError, ConfigError
+from octoworld.core.errors import ConfigError
 from octoworld.core.registry import register_policy
 
-from ..distribution import ChunkDistribution
 from ..imitation import Batch, Draws, scale_nll
+from ..noisy_policy import NoisyPolicy
 from ..policy import ActionChunk, Observation
 from ..processors import Processor
 from ..text import Block, TextEncoder
-from ..vision_policy import Inputs, VisionPolicy
+from ..vision_policy import Inputs
 from .backbone import Backbone, grid_positions, sinusoids
 from .config import ActConfig
 from .ensemble import TemporalEnsemble
@@ -38,7 +38,7 @@ class ActOutput:
 
 
 @register_policy("act")
-class ActPolicy(VisionPolicy):
+class ActPolicy(NoisyPolicy):
     """Action Chunking with Transformers (Zhao et al. 2023, arXiv 2304.13705), told what to do.
 
     A residual network turns each camera into tokens; a transformer encoder mixes them with tokens
@@ -166,31 +166,6 @@ class ActPolicy(VisionPolicy):
         """Forget the chunks of the masked worlds (default all); without ensembling it has none."""
         self.ensemble.reset(mask)
 
-    def distribution(
-        self, obs: Observation, instructions: Sequence[str], temperature: float = 1.0
-    ) -> ChunkDistribution:
-        """Differentiable distribution of the next chunk at z = 0.
-
-        Args:
-            obs: of N worlds.
-            instructions: one a world.
-            temperature: factor on the scale, above 0.
-
-        Raises:
-            CheckpointError: the observation is not what the policy was made for.
-            ConfigError: temperature is not above 0, or actions are ensembled.
-        """
-        self.check_density()
-        if not temperature > 0:
-            raise ConfigError(f"temperature = {temperature!r}: a distribution needs more than 0")
-        output = self._run(obs, instructions)
-        return ChunkDistribution(
-            output.mean,
-            output.scale * temperature,
-            self.config.noise_correlation,
-            self.config.noise,
-        )
-
     @torch.no_grad()
     def act(
         self,
@@ -204,29 +179,10 @@ class ActPolicy(VisionPolicy):
 
         With ensembling it must be called at every step, and takes no temperature above 0.
         """
-        if temperature > 0:
-            distribution = self.distribution(obs, instructions, temperature)
-            raw = distribution.sample(generator)
-            return ActionChunk(raw.clamp(-1, 1), distribution.log_prob(raw), raw)
-        mean = self._run(obs, instructions).mean
-        if self.config.temporal_ensemble:
-            mean = self.ensemble(mean).unsqueeze(1)
+        if temperature > 0 or not self.config.temporal_ensemble:
+            return super().act(obs, instructions, temperature=temperature, generator=generator)
+        mean = self.ensemble(self.run(obs, instructions).mean).unsqueeze(1)
         return ActionChunk(mean.clamp(-1, 1), raw_actions=mean)
-
-    def log_prob(
-        self,
-        obs: Observation,
-        instructions: Sequence[str],
-        raw_actions: torch.Tensor,
-        temperature: float = 1.0,
-    ) -> torch.Tensor:
-        """(N,) mean log-density per dimension of `raw_actions` (N, K, A); see `Policy.log_prob`."""
-        self.check_density()
-        expected = (len(instructions), self.chunk_size, self.config.action_dim)
-        if tuple(raw_actions.shape) != expected:
-            raise ActionError(f"raw_actions: expected {expected}, got {tuple(raw_actions.shape)}")
-        distribution = self.distribution(obs, instructions, temperature)
-        return distribution.log_prob(raw_actions.to(distribution.mean.device))
 
     def imitation_loss(
         self, batch: Batch, draws: Draws, config: SftConfig
@@ -255,6 +211,7 @@ class ActPolicy(VisionPolicy):
         )
         return losses
 
-    def _run(self, obs: Observation, instructions: Sequence[str]) -> ActOutput:
+    def run(self, obs: Observation, instructions: Sequence[str]) -> ActOutput:
+        """See `NoisyPolicy`."""
         seen = self.read(obs, instructions)
         return self(seen, seen.state.new_zeros(len(seen.state), self.config.latent_dim))

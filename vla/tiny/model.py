@@ -10,16 +10,15 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from octoworld.core.errors import ActionError, ConfigError
 from octoworld.core.registry import register_policy
 
-from ..distribution import ChunkDistribution
 from ..imitation import Batch, Draws, known_loss, scale_nll
-from ..policy import ActionChunk, Observation
+from ..noisy_policy import NoisyPolicy
+from ..policy import Observation
 from ..processors import Processor
 from ..text import Block, TextEncoder
 from ..vision import VisionStem
-from ..vision_policy import VisionPolicy, check_size
+from ..vision_policy import check_size
 from .config import TinyConfig
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ class TinyOutput:
 
 
 @register_policy("tiny")
-class TinyPolicy(VisionPolicy):
+class TinyPolicy(NoisyPolicy):
     """A language-conditioned vision transformer. It has no memory: `reset` has nothing to forget.
 
     Words become one vector, which conditions the convolutions (FiLM), so that keypoints look for
@@ -168,56 +167,6 @@ class TinyPolicy(VisionPolicy):
             privileged=estimate,
         )
 
-    def distribution(
-        self, obs: Observation, instructions: Sequence[str], temperature: float = 1.0
-    ) -> ChunkDistribution:
-        """Differentiable distribution of the next chunk; `temperature` > 0 multiplies the scale.
-
-        Raises:
-            CheckpointError: the observation is not of the cameras, image size or proprioception
-                that the policy was made for.
-        """
-        if not temperature > 0:
-            raise ConfigError(f"temperature = {temperature!r}: a distribution needs more than 0")
-        output = self._run(obs, instructions)
-        return ChunkDistribution(
-            output.mean,
-            output.scale * temperature,
-            self.config.noise_correlation,
-            self.config.noise,
-        )
-
-    @torch.no_grad()
-    def act(
-        self,
-        obs: Observation,
-        instructions: Sequence[str],
-        *,
-        temperature: float = 0.0,
-        generator: torch.Generator | None = None,
-    ) -> ActionChunk:
-        """The next chunk; see `Policy.act`. Raises CheckpointError as `distribution` does."""
-        if temperature == 0:
-            mean = self._run(obs, instructions).mean
-            return ActionChunk(mean.clamp(-1, 1), raw_actions=mean)
-        distribution = self.distribution(obs, instructions, temperature)
-        raw = distribution.sample(generator)
-        return ActionChunk(raw.clamp(-1, 1), distribution.log_prob(raw), raw)
-
-    def log_prob(
-        self,
-        obs: Observation,
-        instructions: Sequence[str],
-        raw_actions: torch.Tensor,
-        temperature: float = 1.0,
-    ) -> torch.Tensor:
-        """(N,) mean log-density per dimension of `raw_actions` (N, K, A); see `Policy.log_prob`."""
-        expected = (len(instructions), self.chunk_size, self.config.action_dim)
-        if tuple(raw_actions.shape) != expected:
-            raise ActionError(f"raw_actions: expected {expected}, got {tuple(raw_actions.shape)}")
-        distribution = self.distribution(obs, instructions, temperature)
-        return distribution.log_prob(raw_actions.to(distribution.mean.device))
-
     def imitation_loss(
         self, batch: Batch, draws: Draws, config: SftConfig
     ) -> dict[str, torch.Tensor]:
@@ -241,6 +190,7 @@ class TinyPolicy(VisionPolicy):
             losses["loss"] = losses["loss"] + config.privileged_weight * losses["privileged"]
         return losses
 
-    def _run(self, obs: Observation, instructions: Sequence[str]) -> TinyOutput:
+    def run(self, obs: Observation, instructions: Sequence[str]) -> TinyOutput:
+        """See `NoisyPolicy`."""
         seen = self.read(obs, instructions)
         return self(seen.images, seen.state, seen.tokens, seen.token_rows)

@@ -56,8 +56,15 @@ class HeadroomConfig:
     posttrain: PosttrainConfig = field(
         default_factory=lambda: PosttrainConfig(
             frozen=PERCEPTION,
+            fixed_scale=0.15,
             rl=replace(
-                PosttrainConfig().rl, iterations=74, num_groups=16, max_groups=16, returns="last"
+                PosttrainConfig().rl,
+                iterations=74,
+                num_groups=16,
+                max_groups=16,
+                returns="last",
+                temperature=1.0,
+                final_temperature=1.0,
             ),
         )
     )
