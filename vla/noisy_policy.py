@@ -31,9 +31,9 @@ class MeanAndScale(Protocol):
 
 
 class NoisyPolicy(VisionPolicy):
-    """A subclass gives `run` and `scale_head`; its config `noise`, `noise_correlation`, `scale_range`.
+    """A subclass gives `run` and `scale_head`; its config has `noise` and `noise_correlation`.
 
-    The head's sigmoid goes from end to end of `scale_range`, on a logarithmic scale.
+    The head's sigmoid goes from end to end of the config's `scale_range`, on a logarithmic scale.
     """
 
     scale_head: torch.nn.Linear
