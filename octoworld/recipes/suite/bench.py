@@ -6,17 +6,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from octoworld.bench import ArmResult, Claim, report, run
-from octoworld.bench.intervals import bootstrap_mean, wilson
+from octoworld.bench.intervals import wilson
 from octoworld.core.config import to_dict
 from octoworld.core.io import read_json, write_json
 from octoworld.core.registry import register_bench
 from tasks.suites import SCENES
 
 from .config import SuiteConfig, quick_suite
-from .picture import draw_curves
+from .picture import draw_curves, percent
 from .work import do, learning, outcomes_of, preparing, splitting
 
 CURVES = "curves.png"
@@ -178,11 +176,8 @@ def table(folder: Path) -> str:
                 if n not in by:
                     cells.append("")
                     continue
-                interval = bootstrap_mean(np.array(by[n]), shared_starts=True)
-                cells.append(
-                    f"{100 * interval.estimate:.0f} % "
-                    f"[{100 * interval.low:.0f}, {100 * interval.high:.0f}]"
-                )
+                low, middle, high = percent(by[n])
+                cells.append(f"{middle:.0f} % [{low:.0f}, {high:.0f}]")
             lines.append(f"| {task} | {kind} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

@@ -34,12 +34,9 @@ def draw_curves(
     for axis, task in zip(axes.flat, tasks, strict=False):
         for kind, by in found.get(task, {}).items():
             counts = sorted(by)
-            means = [bootstrap_mean(np.array(by[n]), shared_starts=True) for n in counts]
-            middle = 100 * np.array([m.estimate for m in means])
-            low = middle - 100 * np.array([m.low for m in means])
-            high = 100 * np.array([m.high for m in means]) - middle
+            low, middle, high = np.array([percent(by[n]) for n in counts]).T
             axis.errorbar(
-                counts, middle, (low, high), color=COLORS.get(kind), label=kind, marker="o",
+                counts, middle, (middle - low, high - middle), color=COLORS.get(kind), label=kind, marker="o",
                 markersize=3, linewidth=1.2, capsize=2,
             )  # fmt: skip
             axis.set_xscale("log")
@@ -58,3 +55,10 @@ def draw_curves(
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
     pyplot.close(figure)
+
+
+def percent(outcomes: list[list[float]]) -> tuple[float, float, float]:
+    """Low end, mean and high end of the 95 % interval over seeds and starts [%]."""
+    found = bootstrap_mean(np.array(outcomes), shared_starts=True)
+    # among few seeds the interval is symmetric, and may reach beyond what is possible
+    return 100 * max(found.low, 0.0), 100 * found.estimate, 100 * min(found.high, 1.0)
