@@ -36,8 +36,8 @@ def draw_curves(
             counts = sorted(by)
             low, middle, high = np.array([percent(by[n]) for n in counts]).T
             axis.errorbar(
-                counts, middle, (middle - low, high - middle), color=COLORS.get(kind), label=kind, marker="o",
-                markersize=3, linewidth=1.2, capsize=2,
+                counts, middle, (middle - low, high - middle), color=COLORS.get(kind), label=kind,
+                marker="o", markersize=3, linewidth=1.2, capsize=2,
             )  # fmt: skip
             axis.set_xscale("log")
             axis.set_xticks(counts)
