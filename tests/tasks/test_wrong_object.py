@@ -58,8 +58,8 @@ def test_the_lever_to_the_other_side_counts():
 
 @pytest.mark.parametrize("task", STAGED)
 def test_experts_handle_nothing_else(task):
-    env: Any = task_env(task, 24, num_threads=1, seed=5, terminate_on_success=False)
-    expert, wrong = env.task.expert(), np.zeros(24, bool)
+    env: Any = task_env(task, 8, num_threads=1, seed=5, terminate_on_success=False)
+    expert, wrong = env.task.expert(), np.zeros(8, bool)
     for _ in range(env.max_episode_length - 1):
         env.step(expert.act(env.world))
         wrong |= env.judged["wrong_object"]
