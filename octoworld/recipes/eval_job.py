@@ -96,6 +96,15 @@ class Report:
         }
 
 
+def refusal(task: str, options: Mapping[str, Any]) -> str:
+    """Why `task` cannot be made with these options, in its own words; "" where it can."""
+    try:
+        make_task(task, 1, options)
+    except ConfigError as error:
+        return str(error)
+    return ""
+
+
 def offered(config: EvalConfig) -> tuple[list[tuple[str, str]], list[Refusal]]:
     """(task, split) that can be tried, and those that cannot, with the task's own reason.
 
@@ -106,11 +115,10 @@ def offered(config: EvalConfig) -> tuple[list[tuple[str, str]], list[Refusal]]:
     for split in config.splits:
         for task in config.tasks:
             options = config.task_options | ({"split": split} if split else {})
-            try:
-                make_task(task, 1, options)
+            if reason := refusal(task, options):
+                refused.append(Refusal(task, split, reason))
+            else:
                 cells.append((task, split))
-            except ConfigError as error:
-                refused.append(Refusal(task, split, str(error)))
     if not cells:
         raise ConfigError(refused[0].reason if refused else "no task to evaluate in")
     return cells, refused

@@ -109,7 +109,12 @@ def bare_stepper(env: Any) -> Stepper:
     """Physics alone for as long as an environment step, the last command held."""
     world, substeps = env.world, env.substeps
     if hasattr(world, "batch"):  # MuJoCo Warp: kernels, without copies to the host and back
-        return lambda: world.batch.launch(substeps) or env.num_envs
+
+        def launch() -> int:
+            world.batch.launch(substeps)
+            return env.num_envs
+
+        return launch
     command = world.xp.asarray(np.zeros((env.num_envs, len(world.control_names))), device="cuda")
 
     def step() -> int:
