@@ -89,7 +89,8 @@ class Task(ABC):
         """Judge the worlds: named quantities (N,), among them bool `success`.
 
         Bool `failure`, where given, ends the episode (a crash). Bool `wrong_object`, where given:
-        something is being handled, or was moved, that the instruction does not speak of.
+        something that the instruction does not speak of is held, or as open, pressed or turned as a
+        task about it would ask for (brushed in passing is not enough).
         """
 
     @abstractmethod

@@ -27,7 +27,8 @@ from .tiny import TinyConfig, TinyPolicy
 
 POINTS = "points."
 """Prefix of the columns (1, 2 P) that say where a camera sees P things that are meant: x right and
-y down in [-1, 1], thing after thing; not finite, or beyond, where it does not."""
+y down in [-1, 1], thing after thing; beyond, e.g. `UNSEEN`, where it does not."""
+UNSEEN = 2.0
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,6 @@ def pointing_loss(keypoints: torch.Tensor, points: torch.Tensor) -> torch.Tensor
     """
     count = min(points.shape[2], keypoints.shape[2])
     points = points[:, :, :count]
-    seen = (points.abs() < 1).all(dim=-1, keepdim=True)  # not so where it is NaN
-    distance = (keypoints[:, :, :count] - points.nan_to_num()).abs() * seen
+    seen = (points.abs() < 1).all(dim=-1, keepdim=True)
+    distance = (keypoints[:, :, :count] - points).abs() * seen
     return distance.sum() / (2 * seen.sum().clamp(min=1))

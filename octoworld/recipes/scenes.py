@@ -20,7 +20,7 @@ from tasks.manipulation.arm_task import ArmTask
 from tasks.manipulation.scene import SIZES
 from tasks.manipulation.staged import StagedTask
 from tasks.manipulation.tabletop import TabletopTask
-from vla.pretrain import POINTS
+from vla.pretrain import POINTS, UNSEEN
 
 from .rollouts import element_names
 
@@ -185,13 +185,13 @@ def _pictures(
 
 
 def _seen(env: TaskEnv, camera: str) -> NDArray[np.float32]:
-    """Where a camera sees thing and goal, x y x y (N, 4) in [-1, 1]; NaN behind it."""
+    """Where a camera sees thing and goal, x y x y (N, 4) in [-1, 1]; `UNSEEN` behind it."""
     assert isinstance(env.task, ArmTask)
     spec, places = scene_cameras(env.world.scene)[camera], env.task.meant(env.world)
     pose = None if spec.body is None else env.world.pose(spec.body)
     pixels = np.stack([projection(spec, places[:, k], pose)[0] for k in range(2)], axis=1)
     unit = 2 * pixels / np.array([spec.width, spec.height]) - 1
-    return unit.reshape(len(unit), -1).astype(np.float32)
+    return np.where(np.isfinite(unit), unit, UNSEEN).reshape(len(unit), -1).astype(np.float32)
 
 
 def _put_away(world: World, rng: WorldRng, everyone: Mask) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ from ..language import COLOR_NAMES, Templates
 from .skills import CLOSED, StagedExpert, Wish, choose, funnel, rise, to
 from .staged import Reading
 from .workbench import SIZES
-from .workbench_task import WorkbenchTask, near
+from .workbench_task import CLICK, WorkbenchTask, near
 
 
 @register_task("PressButton")
@@ -32,8 +32,8 @@ class PressButton(WorkbenchTask):
         "switch on the {button} button",
     )
     slot_words: ClassVar = {"button": COLOR_NAMES}
-    click: ClassVar[float] = 0.011
-    """Depth at which a button clicks [m], of a travel of 14 mm."""
+    click: ClassVar[float] = CLICK
+    """Depth at which a button clicks [m]."""
     touch: ClassVar[float] = 0.002
     """Depth at which it is being pressed [m]."""
 

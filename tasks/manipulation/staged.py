@@ -70,8 +70,8 @@ class StagedTask(ArmTask):
     """Places among `things` on which a graspable thing may come to lie."""
     fixtures: ClassVar[tuple[str, ...]] = ()
     """Joints of drawers, doors, buttons and levers."""
-    moved_by: ClassVar[Mapping[str, float]] = {}
-    """Fixture -> way from 0 from which it has been handled [m] or [rad]."""
+    operated_at: ClassVar[Mapping[str, float]] = {}
+    """Fixture -> way from 0 from which it is open, pressed or turned [m] or [rad]."""
     concerns: ClassVar[tuple[str, ...]] = ()
     """Those of the graspable things and fixtures that the job is about."""
     places: ClassVar[Mapping[str, Place]]
@@ -245,14 +245,14 @@ class StagedTask(ArmTask):
         return evaluation
 
     def strayed(self, r: Reading) -> NDArray[np.bool_]:
-        """Whether something else than what the job `concerns` is held or was moved, (N,)."""
+        """Whether something else than what the job `concerns` is held or operated, (N,)."""
         held = [r.grasped[name] for name in self.graspable if name not in self.concerns]
-        moved = [
-            np.abs(r.joint[name]) > way
-            for name, way in self.moved_by.items()
+        operated = [
+            np.abs(r.joint[name]) >= way
+            for name, way in self.operated_at.items()
             if name not in self.concerns
         ]
-        return np.logical_or.reduce([np.zeros(self.num_worlds, bool), *held, *moved])
+        return np.logical_or.reduce([np.zeros(self.num_worlds, bool), *held, *operated])
 
     def dense_reward(self, evaluation: Evaluation) -> tuple[NDArray, dict[str, NDArray]]:
         """Stages done and the nearness of the next, each stage an equal part."""

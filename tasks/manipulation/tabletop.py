@@ -47,7 +47,7 @@ class JudgeConfig:
     drawer_open: float = 0.10
     """Opening, counted as open [m]."""
     drawer_moved: float = 0.03
-    """Opening from which it has been handled [m]."""
+    """Opening from which it is ajar [m]."""
     handle_distance: float = 0.045
     """Tool to handle, counted as reached [m]."""
 
@@ -229,7 +229,7 @@ class TabletopTask(ArmTask):
         evaluation.update(zip(judging.TRUTHS, truths, strict=True))
         evaluation["success"] = self.succeeded(evaluation)
         evaluation["wrong_object"] = (
-            m.grasped if self.subject == "cabinet" else m.opening > self.judge.drawer_moved
+            m.grasped if self.subject == "cabinet" else evaluation["drawer_open"]
         )
         return evaluation
 

@@ -14,7 +14,7 @@ from ..language import Templates
 from .skills import CLOSED, StagedExpert, Wish, choose, funnel, rise, to
 from .staged import Reading
 from .workbench import SIZES
-from .workbench_task import LEFT, WorkbenchTask, near
+from .workbench_task import LEFT, TURNED, WorkbenchTask, near
 
 STAGE = SIZES.knob_radius + 0.033
 """From the lever to the middle of the closed fingers that are about to push it [m]."""
@@ -36,7 +36,7 @@ class TurnLever(WorkbenchTask):
         "swing the lever all the way {direction}",
     )
     slot_words: ClassVar = {"direction": ("left", "right")}
-    least_turn: ClassVar[float] = math.radians(60.0)
+    least_turn: ClassVar[float] = TURNED
     """[rad]."""
     first_turn: ClassVar[float] = math.radians(10.0)
     """Turn at which it is moving [rad]."""
@@ -74,7 +74,7 @@ class TurnLever(WorkbenchTask):
 
     def strayed(self, r: Reading) -> NDArray[np.bool_]:
         """As elsewhere; the lever turned to the other side counts too."""
-        return super().strayed(r) | (self.turned(r) < -self.moved_by["lever_hinge"])
+        return super().strayed(r) | (self.turned(r) <= -self.least_turn)
 
     def shaping(self, r: Reading) -> dict[str, NDArray]:
         """Distance of the tool, of 30 cm; then the angle."""

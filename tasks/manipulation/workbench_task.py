@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar
 
 import numpy as np
@@ -26,6 +27,10 @@ PARKED = (0.4, 0.0, -0.3, 1.0, 0.0, 0.0, 0.0)
 CLUTTER = np.array([[1.0, 0.60, 0.75, 1.0], [0.42, 0.24, 0.12, 1.0], [0.93, 0.93, 0.93, 1.0]])
 """Pink, brown, white: colours that no instruction names."""
 LEFT, RIGHT = 1.0, -1.0
+CLICK = 0.011
+"""Depth at which a button clicks [m], of a travel of 14 mm."""
+TURNED = math.radians(60.0)
+"""Angle at which the lever is turned [rad]."""
 MASS = FRICTION = Spread(0.5, 2.0, log=True)
 """What the split `physics` multiplies by: as on the table-top."""
 OPEN_GAP = 0.06
@@ -53,7 +58,11 @@ class WorkbenchTask(StagedTask):
         **{f"{thing}.friction": FRICTION for thing in ("block_a", "block_b", "table")},
         **PRESETS["servos"],
     }
-    moved_by: ClassVar = {"button_a_slide": 0.005, "button_b_slide": 0.005, "lever_hinge": 0.35}
+    operated_at: ClassVar = {
+        "button_a_slide": CLICK,
+        "button_b_slide": CLICK,
+        "lever_hinge": TURNED,
+    }
     places: ClassVar = {
         "lever_base": Place(FAR_X, (-0.01, 0.01), 0.10),
         "button_a_base": Place(FAR_X, (-0.25, 0.25), 0.045),

@@ -14,15 +14,19 @@ from tasks.suites import SCENES
 STAGED = SCENES["workbench"] + SCENES["kitchen"]
 OTHERS = [
     # task, joint that it is not about, where it is put [m] or [rad]
-    ("PressButton", "button_b_slide", 0.012), ("PressButton", "lever_hinge", 1.0),
-    ("TurnLever", "button_a_slide", 0.012), ("StackTwo", "lever_hinge", -1.0),
-    ("KitchenOpenDrawer", "door_hinge", 0.8), ("OpenDoor", "drawer_slide", 0.1),
-    ("StoreBlock", "door_hinge", 0.8), ("ServeAndSwitch", "drawer_slide", 0.1),
-    ("PickUp", "drawer_slide", 0.1), ("PushToZone", "drawer_slide", 0.1),
+    ("PressButton", "button_b_slide", 0.012), ("PressButton", "lever_hinge", 1.1),
+    ("TurnLever", "button_a_slide", 0.012), ("StackTwo", "lever_hinge", -1.1),
+    ("KitchenOpenDrawer", "door_hinge", 1.1), ("OpenDoor", "drawer_slide", 0.13),
+    ("StoreBlock", "door_hinge", 1.1), ("ServeAndSwitch", "drawer_slide", 0.13),
+    ("PickUp", "drawer_slide", 0.11), ("PushToZone", "drawer_slide", 0.11),
 ]  # fmt: skip
 OWN = [
-    ("PressButton", "button_a_slide", 0.012), ("KitchenOpenDrawer", "drawer_slide", 0.1),
-    ("OpenDoor", "door_hinge", 0.8), ("OpenDrawer", "drawer_slide", 0.1),
+    ("PressButton", "button_a_slide", 0.012), ("KitchenOpenDrawer", "drawer_slide", 0.13),
+    ("OpenDoor", "door_hinge", 1.1), ("OpenDrawer", "drawer_slide", 0.11),
+]  # fmt: skip
+BRUSHED = [
+    ("PressButton", "lever_hinge", 0.6), ("StackTwo", "button_a_slide", 0.006),
+    ("OpenDoor", "drawer_slide", 0.05), ("PickUp", "drawer_slide", 0.05),
 ]  # fmt: skip
 
 
@@ -38,19 +42,24 @@ def judged(task: str, joint: str = "", at: float = 0.0) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("task", "joint", "at"), OTHERS)
-def test_moving_another_thing_counts_in_that_world_alone(task, joint, at):
+def test_operating_another_thing_counts_in_that_world_alone(task, joint, at):
     assert judged(task, joint, at).tolist() == [True, False]
 
 
 @pytest.mark.parametrize(("task", "joint", "at"), OWN)
-def test_moving_what_is_meant_does_not_count(task, joint, at):
+def test_operating_what_is_meant_does_not_count(task, joint, at):
+    assert not judged(task, joint, at).any()
+
+
+@pytest.mark.parametrize(("task", "joint", "at"), BRUSHED)
+def test_brushing_another_thing_does_not_count(task, joint, at):
     assert not judged(task, joint, at).any()
 
 
 def test_the_lever_to_the_other_side_counts():
     env: Any = task_env("TurnLever", 2, num_threads=1, seed=0)
     side = env.task.memory["direction"]
-    env.world.set_joint_position(("lever_hinge",), (side * np.array([-1.0, 1.0]))[:, None])
+    env.world.set_joint_position(("lever_hinge",), (side * np.array([-1.1, 1.1]))[:, None])
     env.world.refresh()
     assert env.task.evaluate(env.world)["wrong_object"].tolist() == [True, False]
     env.close()
@@ -63,7 +72,7 @@ def test_experts_handle_nothing_else(task):
     for _ in range(env.max_episode_length - 1):
         env.step(expert.act(env.world))
         wrong |= env.judged["wrong_object"]
-    assert wrong.mean() <= 0.05  # an elbow may brush the lever
+    assert not wrong.any()
     env.close()
 
 

@@ -12,7 +12,7 @@ from octoworld.data.episode import Episode
 from vla.augment import AugmentConfig
 from vla.freeze import PERCEPTION
 from vla.imitation import known_loss
-from vla.pretrain import POINTS, GroundingConfig, pointing_loss, pretrain_grounding
+from vla.pretrain import POINTS, UNSEEN, GroundingConfig, pointing_loss, pretrain_grounding
 from vla.processors import STATE_FLOOR
 from vla.sft import SftConfig, train_sft
 from vla.tiny import TinyConfig
@@ -110,7 +110,7 @@ def two_squares(rng: np.random.Generator, pointed: bool = True) -> Episode:
     }
     if pointed:
         there = np.array([x[at], y[at]]) / 16 - 1
-        columns[f"{POINTS}front"] = np.array([[*there, np.nan, np.nan]], np.float32)
+        columns[f"{POINTS}front"] = np.array([[*there, UNSEEN, UNSEEN]], np.float32)
     words = ("touch the red square", "touch the green square")[wanted]
     return Episode(columns, words, 10, {"robot": "toy", "control_mode": "xy"})
 
@@ -132,7 +132,7 @@ def test_the_first_keypoint_learns_to_lie_on_what_is_named(tmp_path):
 
 def test_what_a_camera_does_not_see_does_not_count():
     keypoints = torch.zeros(2, 1, 4, 2)
-    points = torch.tensor([[[0.5, 0.5], [torch.nan, 0.0]], [[0.1, -1.2], [0.3, 0.1]]])
+    points = torch.tensor([[[0.5, 0.5], [UNSEEN, 0.0]], [[0.1, -1.2], [0.3, 0.1]]])
     loss = pointing_loss(keypoints, points[:, None])
     assert loss.item() == pytest.approx((0.5 + 0.5 + 0.3 + 0.1) / 4)
     assert pointing_loss(keypoints, torch.zeros(2, 1, 0, 2)).item() == 0

@@ -17,6 +17,7 @@ from vla.diffusion import DiffusionConfig
 from vla.freeze import PERCEPTION
 from vla.pretrain import GroundingConfig
 from vla.sft import SftConfig
+from vla.tiny import TinyConfig
 
 KINDS = ("tiny", "act", "diffusion")
 FIRST_SEED = {
@@ -42,11 +43,11 @@ class SuiteConfig:
     """Each has demonstrations, weights and batches of its own."""
     stills: int = 1500
     """Still pictures of each task, by which the tiny policy learns to see."""
-    grounding_steps: int = 2500
+    grounding_steps: int = 4000
     """Optimiser steps over them."""
-    steps: Mapping[int, int] = field(default_factory=lambda: {5: 800, 10: 1000, 20: 1500, 50: 2500})
+    steps: Mapping[int, int] = field(default_factory=lambda: {5: 800, 10: 1000, 20: 1300, 50: 2000})
     """Demonstrations -> optimiser steps of imitation."""
-    batch_size: int = 64
+    batch_size: int = 32
     """Frames of an optimiser step."""
     from_nothing: float = 1.5
     """Factor on the steps of policies that have no grounding to start from."""
@@ -58,8 +59,10 @@ class SuiteConfig:
     """Test starts of each task in each split."""
     splits: tuple[str, ...] = tuple(SPLITS)
     """Splits on which the tiny policy of most demonstrations is reported."""
-    cameras: tuple[str, ...] = ("front",)
-    """What policies see."""
+    more_cameras: Mapping[str, tuple[str, ...]] = field(
+        default_factory=lambda: {"reach": ("wrist",)}
+    )
+    """Scene -> cameras beside the front one. A ball that hangs in the air is nowhere for one."""
     device: str = field(default_factory=lambda: "cuda" if torch.cuda.is_available() else "cpu")
     """Where policies learn."""
     jobs: int = field(default_factory=usable_cpus)
@@ -76,20 +79,28 @@ class SuiteConfig:
         first = FIRST_SEED[purpose] + SEEDS_A_TASK * every.index(task)
         return list(range(first, first + count))
 
-    def grounding(self) -> GroundingConfig:
+    def cameras(self, task: str) -> tuple[str, ...]:
+        """What policies see in the scene of a task."""
+        scene = next(name for name, tasks in SCENES.items() if task in tasks)
+        return ("front", *self.more_cameras.get(scene, ()))
+
+    def grounding(self, scene: str) -> GroundingConfig:
         """How the tiny policy learns to see."""
         return GroundingConfig(
-            fit=FitConfig(steps=self.grounding_steps, batch_size=self.batch_size, ema_decay=0.995)
+            model=TinyConfig(cameras=self.cameras(SCENES[scene][0])),
+            fit=FitConfig(steps=self.grounding_steps, batch_size=self.batch_size, ema_decay=0.995),
         )
 
-    def imitation(self, kind: str, demonstrations: int) -> SftConfig:
+    def imitation(self, scene: str, kind: str, demonstrations: int) -> SftConfig:
         """How a policy imitates."""
         steps = self.steps[demonstrations]
         fit = FitConfig(steps=steps, batch_size=self.batch_size, learning_rate=5e-4, ema_decay=0.99)
         still = AugmentConfig(shift_pixels=0)
         if kind == "tiny":
             return SftConfig(fit=fit, augment=still, frozen=PERCEPTION, privileged_weight=0.0)
-        model = (ActConfig if kind == "act" else DiffusionConfig)(cameras=self.cameras)
+        model = (ActConfig if kind == "act" else DiffusionConfig)(
+            cameras=self.cameras(SCENES[scene][0])
+        )
         more = replace(fit, steps=round(self.from_nothing * steps))
         return SftConfig(model=model, fit=more, augment=still)
 

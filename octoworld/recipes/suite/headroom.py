@@ -125,9 +125,7 @@ class HeadroomBench:
 
         kept = to_dict(config)
         del kept["suite"]["device"], kept["suite"]["jobs"]
-        # one camera cannot tell how far away Reach's ball is: least can be hoped for there
-        scenes = sorted(suite.scenes, key=lambda scene: scene == "reach")
-        work = [(scene, task) for scene in scenes for task in suite.scenes[scene]]
+        work = [(scene, task) for scene in suite.scenes for task in suite.scenes[scene]]
         for first in range(0, len(work), suite.jobs):
             now = work[first : first + suite.jobs]
             do([[(improve, (config, *what, source, scratch)) for what in now]], suite.jobs)
@@ -192,7 +190,7 @@ def improve(config: HeadroomConfig, scene: str, task: str, source: Path, folder:
         choice.close()
     outcome = read_json(place / "training" / "outcome.json")
     asked = 1 + -(-outcome["iterations"] // config.validate_every)
-    rollouts = RolloutConfig(AT_ONCE, cameras=suite.cameras)
+    rollouts = RolloutConfig(AT_ONCE, cameras=suite.cameras(task))
     seeds = suite.start_seeds("test", task, config.starts)
     before = evaluate(load_vision_policy(start, suite.device), [task], seeds, rollouts, split=TRAIN)
     after = evaluate(policy, [task], seeds, rollouts, split=TRAIN)
@@ -209,6 +207,6 @@ def improve(config: HeadroomConfig, scene: str, task: str, source: Path, folder:
 
 def _physics(config: HeadroomConfig, policy: Any, task: str, count: int) -> TaskEnv:
     return task_env(
-        task, count, obs_mode="vision", cameras=config.suite.cameras,
+        task, count, obs_mode="vision", cameras=config.suite.cameras(task),
         autoreset_mode=AutoresetMode.DISABLED, **made_for(policy, TRAIN),
     )  # fmt: skip

@@ -77,7 +77,7 @@ def record_stills(config: SuiteConfig, task: str, folder: Path) -> None:
     def stills() -> Iterable[Episode]:
         seeds = config.start_seeds("stills", task, config.stills)
         for first in range(0, len(seeds), 100):
-            yield from still_scenes(task, seeds[first : first + 100], config.cameras, TRAIN)
+            yield from still_scenes(task, seeds[first : first + 100], config.cameras(task), TRAIN)
 
     write_dataset(folder / "recorded" / task / "stills", stills(), video=False)
 
@@ -91,7 +91,7 @@ def record_demonstrations(config: SuiteConfig, task: str, seed: int, folder: Pat
         first = SEEDS_A_SEED * config.seeds.index(seed)
         most = wanted + wanted // 5 + 5
         seeds = config.start_seeds("demonstrations", task, first + most)[first:]
-        rollouts = RolloutConfig(AT_ONCE, 0, cameras=config.cameras)
+        rollouts = RolloutConfig(AT_ONCE, 0, cameras=config.cameras(task))
         found = 0
         for episode in collect(task, seeds, rollouts, policy=None, source="expert", split=TRAIN):
             if episode.success and found < wanted:
@@ -134,7 +134,7 @@ def see(config: SuiteConfig, scene: str, folder: Path) -> None:
         for task in config.scenes[scene]
         for episode in Dataset(folder / "recorded" / task / "stills").load_all()
     ]
-    pretrain_grounding(stills, config.grounding(), place, 0, config.device)
+    pretrain_grounding(stills, config.grounding(scene), place, 0, config.device)
 
 
 def run_folder(folder: Path, scene: str, kind: str, demonstrations: int, seed: int) -> Path:
@@ -151,9 +151,9 @@ def imitate(
     if outcomes.exists():
         return
     policy = _trained(config, scene, kind, demonstrations, seed, folder)
-    rollouts = RolloutConfig(AT_ONCE, cameras=config.cameras)
     found = []
     for task in config.scenes[scene]:
+        rollouts = RolloutConfig(AT_ONCE, cameras=config.cameras(task))
         seeds = config.start_seeds("test", task, config.starts)
         found += evaluate(policy, [task], seeds, rollouts, split=TRAIN)
     write_json(outcomes, {"made_on": made_on(), "outcomes": to_rows(found)})
@@ -173,7 +173,7 @@ def _trained(
     initial = None
     if kind == "tiny":
         initial = load_vision_policy(folder / "grounded" / scene / "policy", "cpu")
-    settings = config.imitation(kind, demonstrations)
+    settings = config.imitation(scene, kind, demonstrations)
     if kind != "tiny":
         # tasks of a scene know different things of its true state, which these do not learn
         episodes = [_without_truth(episode) for episode in episodes]
@@ -206,11 +206,11 @@ def test_split(config: SuiteConfig, scene: str, split: str, folder: Path) -> Non
     path = folder / "splits" / scene / f"{split}.json"
     if path.exists():
         return
-    rollouts = RolloutConfig(AT_ONCE, cameras=config.cameras)
     source = run_folder(folder, scene, "tiny", max(config.demonstrations), config.seeds[0])
     policy = load_vision_policy(source / "policy", config.device)
     rows = []
     for task in config.scenes[scene]:
+        rollouts = RolloutConfig(AT_ONCE, cameras=config.cameras(task))
         starts = config.start_seeds("test", task, config.split_starts)
         if not refusal(task, {"split": split}):
             rows += to_rows(evaluate(policy, [task], starts, rollouts, split=split))

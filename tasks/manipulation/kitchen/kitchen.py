@@ -47,7 +47,9 @@ class KitchenTask(StagedTask):
     graspable = ("block", "other")
     landings = ("plate_top", "drawer_inside")
     fixtures = ("drawer_slide", "door_hinge", "lever_hinge")
-    moved_by: ClassVar = {"drawer_slide": 0.03, "door_hinge": 0.25, "lever_hinge": 0.35}
+    operated_at: ClassVar = {
+        "drawer_slide": DRAWER_OPEN, "door_hinge": DOOR_OPEN, "lever_hinge": SWITCHED,
+    }  # fmt: skip
     places: ClassVar = {
         "cabinet": Place((0.40, 0.44), (0.28, 0.30), 0.0),
         "cupboard": Place((0.40, 0.44), (-0.29, -0.27), 0.0),
