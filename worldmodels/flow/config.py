@@ -55,6 +55,9 @@ class FlowConfig:
     """Its hidden layers."""
     object_weight: float = 2.0
     """Weight of the objects' numbers beside proprioception in its loss."""
+    told_state: bool = True
+    """Draw frames where the state model foresees arm and things. Without, the picture follows from
+    old frames and actions alone, as in models of video where nothing but frames is known."""
     eyes_width: int = 48
     """Channels of the convolutions that find objects in a frame."""
 

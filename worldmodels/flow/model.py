@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -23,6 +24,7 @@ from .sampling import euler, gaussian
 from .state import ObjectEyes, StateModel
 from .transformer import FlowTransformer
 
+Predict = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 STILL = 2e-3
 """Change of a step [std] below which a number of the state counts as never changing."""
 
@@ -37,6 +39,18 @@ class FlowHistory(TensorRecord):
     """(B, 1 + context_length, P) in its own units."""
     objects: torch.Tensor
     """(B, 1 + context_length, O) the objects' numbers in their own units; O = 0: none known."""
+
+
+@dataclass
+class Foreseen:
+    """What K frames are drawn from, so that sampling them is a matter of noise alone."""
+
+    last: torch.Tensor
+    """(B, S, C) the newest latents."""
+    after: torch.Tensor
+    """(B, K, P + O) standardised states that follow the actions."""
+    predict: Predict
+    """(noisy sample (B, K, S, C), noise level (B, K)) -> the clean sample expected behind it."""
 
 
 @dataclass
@@ -215,7 +229,6 @@ class FlowWorldModel(ModelMixin, ConfigMixin):
         state = self._state(history)
         last = latents[:, -1]
         after = after + settings.state_noise * gaussian(after.shape, generator, after)
-        before = torch.cat([state[:, -1:], after[:, :-1]], 1)
         clean = (target - last[:, None]) / self.residual_scale
         batch, frames = clean.shape[:2]
         shape = (batch, frames) if settings.independent_noise else (batch, 1)
@@ -223,9 +236,7 @@ class FlowWorldModel(ModelMixin, ConfigMixin):
         level = (1 - uniform.pow(settings.time_power)).expand(batch, frames)
         wide = level[..., None, None]
         noisy = (1 - wide) * clean + wide * gaussian(clean.shape, generator, clean)
-        context = self.transformer.read_context(latents, state)
-        carried = self._carried(latents, state, after)
-        guess = self.transformer(noisy, level, actions, before, after, context, carried)
+        guess = self._drawn_from(latents, state, actions, after).predict(noisy, level)
         # velocity error = clean error / level; bounded below so that easy levels do not dominate
         square = ((guess - clean).pow(2).mean(-1)) / level.clamp(min=settings.velocity_floor)[
             ..., None
@@ -305,6 +316,15 @@ class FlowWorldModel(ModelMixin, ConfigMixin):
             ActionError: the actions have another shape or are not finite.
         """
         settings = self.settings
+        seen = self.foresee(history, actions)
+        shape = (len(history), actions.shape[1], *seen.last.shape[1:])
+        noise = settings.noise_scale * gaussian(shape, generator, seen.last)
+        change = euler(seen.predict, noise, sampling_steps or settings.sampling_steps)
+        return self.go_on(history, seen, change, decode)
+
+    def foresee(self, history: FlowHistory, actions: torch.Tensor) -> Foreseen:
+        """What frames under `actions` (B, K, A) are drawn from; raises as `imagine` does."""
+        settings = self.settings
         batch, action_dim = len(history), self.config["action_dim"]
         if actions.ndim != 3 or (actions.shape[0], actions.shape[2]) != (batch, action_dim):
             raise ActionError(
@@ -315,20 +335,15 @@ class FlowWorldModel(ModelMixin, ConfigMixin):
         if not torch.isfinite(actions).all():
             raise ActionError("actions hold a NaN or an infinity")
         latents, state = history.latents, self._state(history)
-        last = latents[:, -1]
-        after = self.dynamics(state[:, -1], actions, last, self.state_change)
-        before = torch.cat([state[:, -1:], after[:, :-1]], 1)
-        context = self.transformer.read_context(latents, state)
-        carried = self._carried(latents, state, after)
-        shape = (batch, actions.shape[1], *last.shape[1:])
-        noise = settings.noise_scale * gaussian(shape, generator, last)
-        change = euler(
-            lambda x, level: self.transformer(x, level, actions, before, after, context, carried),
-            noise,
-            sampling_steps or settings.sampling_steps,
-        )
-        future = last[:, None] + self.residual_scale * change
-        proprio, objects = self._parted(after * self.state_std + self.state_mean)
+        after = self.dynamics(state[:, -1], actions, latents[:, -1], self.state_change)
+        return self._drawn_from(latents, state, actions, after)
+
+    def go_on(
+        self, history: FlowHistory, seen: Foreseen, change: torch.Tensor, decode: Decode = "all"
+    ) -> tuple[FlowHistory, Imagined]:
+        """The longer history, and what a sample `change` (B, K, S, C) of the flow shows."""
+        future = seen.last[:, None] + self.residual_scale * change
+        proprio, objects = self._parted(seen.after * self.state_std + self.state_mean)
         longer = FlowHistory(
             _push(history.latents, future, self.context_length),
             _push(history.proprio, proprio, self.context_length),
@@ -343,6 +358,24 @@ class FlowWorldModel(ModelMixin, ConfigMixin):
     def decode(self, latents: torch.Tensor) -> dict[str, torch.Tensor]:
         """Latents (..., S, C) to camera -> (..., H, W, 3) uint8."""
         return self.autoencoder.decode(latents)
+
+    def _drawn_from(
+        self,
+        latents: torch.Tensor,
+        state: torch.Tensor,
+        actions: torch.Tensor,
+        after: torch.Tensor,
+    ) -> Foreseen:
+        """Latents (B, 1 + c, S, C) and standardised states of a context, and what is to follow."""
+        told = after if self.settings.told_state else state[:, -1:].expand_as(after)
+        before = torch.cat([state[:, -1:], told[:, :-1]], 1)
+        context = self.transformer.read_context(latents, state)
+        carried = self._carried(latents, state, told)
+
+        def predict(noisy: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
+            return self.transformer(noisy, level, actions, before, told, context, carried)
+
+        return Foreseen(latents[:, -1], after, predict)
 
     def _carried(
         self, latents: torch.Tensor, state: torch.Tensor, after: torch.Tensor
