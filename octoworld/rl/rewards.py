@@ -38,6 +38,12 @@ def final_success(rollouts: Rollouts) -> torch.Tensor:
     return rollouts.success.float()
 
 
+def rewards_to_go(rollouts: Rollouts) -> torch.Tensor:
+    """(D, N) sum of the rewards from each decision on until the stop."""
+    earned = (rollouts.rewards * rollouts.alive).sum(2)
+    return earned.flip(0).cumsum(0).flip(0)
+
+
 def discounted(returns: torch.Tensor, lengths: torch.Tensor, discount: float) -> torch.Tensor:
     """R * discount^(steps to the stop), (N,): below 1, the faster of two successes is better."""
     return returns * discount ** lengths.float()

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -25,7 +25,7 @@ from .checkpoint import Best, restore, save
 from .filters import live_groups
 from .hooks import Hook, TrainerState
 from .objectives import laplace_log_scale
-from .rewards import RETURNS, discounted
+from .rewards import RETURNS, discounted, rewards_to_go
 from .rollout import Rollouts, collect, merge
 from .update import Batch, update
 
@@ -53,6 +53,10 @@ class TrainerConfig:
     """Return of an episode: `last` (reflector's score at the stop), `sum` or `success`."""
     discount: float = 1.0
     """Factor a step until the stop; below 1, faster successes are worth more."""
+    credit: Literal["episode", "decision"] = "episode"
+    """`episode`: a decision's advantage is that of its episode's return; `decision`: that of the
+    rewards from it on, against the same decision of the group's other members. For dense rewards
+    of episodes of one length; `returns` then only says which groups teach."""
     estimator: str = "loo"
     """Advantage estimator, by registered name: loo, grpo, dr_grpo."""
     min_group_std: float = 0.05
@@ -162,11 +166,10 @@ def train(
             state.score = None
             generator = torch_generator(seed, label, i)
             rollouts, returns = gather(env, state, generator, hooks, label)
-            advantages = ESTIMATORS.get(config.estimator)(rollouts.grouped(returns))
             live = live_groups(rollouts.grouped(returns), config.min_group_std)
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate_at(i, config)
-            batch = Batch.of(rollouts, advantages.reshape(-1), live)
+            batch = Batch.of(rollouts, advantages_of(rollouts, returns, config), live)
             losses = update(policy, optimizer, batch, config, generator, anchor, reference)
             check_finite(losses, i)
             state.metrics |= {f"{label}/{k}": v for k, v in losses.items()}
@@ -228,6 +231,15 @@ def returns_of(rollouts: Rollouts, config: TrainerConfig) -> torch.Tensor:
     """(N,) return of each episode, as the config names it."""
     returns = RETURNS.get(config.returns)(rollouts)
     return discounted(returns, rollouts.lengths, config.discount)
+
+
+def advantages_of(rollouts: Rollouts, returns: torch.Tensor, config: TrainerConfig) -> torch.Tensor:
+    """(N,) advantage of each episode, or (D, N) of each decision, as `config.credit` says."""
+    estimate = ESTIMATORS.get(config.estimator)
+    if config.credit == "episode":
+        return estimate(rollouts.grouped(returns)).reshape(-1)
+    to_go = rewards_to_go(rollouts)
+    return estimate(to_go.unflatten(1, (-1, rollouts.group_size))).flatten(1)
 
 
 def describe(

@@ -26,17 +26,18 @@ class Batch:
     index: torch.Tensor
     """(B, 2) int64, (decision, world) of each."""
     advantage: torch.Tensor
-    """(B,) of the decision's episode."""
+    """(B,) of the decision's episode, or of the decision itself."""
     weight: torch.Tensor
     """(B,), mean 1; every episode weighs the same."""
 
     @classmethod
     def of(cls, rollouts: Rollouts, advantages: torch.Tensor, live: torch.Tensor) -> Batch:
-        """From advantages (N,) and the groups that teach, live (M,) bool."""
+        """From advantages (N,) or (D, N), and the groups that teach, live (M,) bool."""
         mask = rollouts.mask & live.repeat_interleave(rollouts.group_size)
         index = mask.nonzero()
         weight = length_weights(mask)[mask]
-        return cls(rollouts, index, advantages[index[:, 1]].float(), weight)
+        advantages = advantages.expand(mask.shape)
+        return cls(rollouts, index, advantages[mask].float(), weight)
 
     def __len__(self) -> int:
         return len(self.index)

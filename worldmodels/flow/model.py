@@ -77,6 +77,7 @@ class FlowWorldModel(ModelMixin, ConfigMixin):
     """
 
     config_name = "config.json"
+    history_class = FlowHistory
 
     @register_to_config
     def __init__(
