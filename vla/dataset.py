@@ -113,7 +113,9 @@ def build_dataset(
 
 
 def demonstrated_steps(episode: Episode) -> int:
-    """Rows up to and with the action that first succeeded."""
+    """Rows up to and with the action that first succeeded; all where success must be kept."""
+    if not episode.info.get("ends_on_success", True):
+        return len(episode)
     success = np.asarray(episode.columns.get("next.success", np.zeros(len(episode), bool)))
     return int(success.argmax()) + 1 if success.any() else len(episode)
 

@@ -53,11 +53,14 @@ def roll_out(
 
     The env must not end episodes itself at success; every world is stepped until all have had
     `hold_steps` beyond their first success, the clock has run out or the actor has enough, and each
-    episode is cut at its own end. There are none if the actor does nothing at all.
+    episode is cut at its own end; tasks judged at the end run to the clock. There are none if the
+    actor does nothing at all.
     """
     obs, _ = env.reset(seed=list(seeds))
     facts = _facts(env, seeds)
     horizon = env.max_episode_length
+    if not env.task.ends_on_success:  # what was reached is to be kept: the rest is the task, too
+        hold_steps = horizon
     rows: list[dict[str, NDArray]] = []
     first_success = np.full(env.num_envs, horizon, int)
     chunk: NDArray[np.float32] = np.empty((env.num_envs, 0, 0), np.float32)
@@ -120,6 +123,7 @@ def _facts(env: TaskEnv, seeds: Sequence[int]) -> list[tuple[str, dict[str, Any]
             "robot": env.task.robot,
             "control_mode": env.drive.name,
             "seed": int(seeds[world]),
+            "ends_on_success": env.task.ends_on_success,
         }
         if physics:
             info["randomized"] = {k: v[world].tolist() for k, v in physics.items()}

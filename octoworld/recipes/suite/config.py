@@ -43,12 +43,16 @@ class SuiteConfig:
     """Each has demonstrations, weights and batches of its own."""
     stills: int = 1500
     """Still pictures of each task, by which the tiny policy learns to see."""
+    scene_stills: int = 6000
+    """Fewest of each scene: eyes that saw fewer know those by heart."""
     grounding_steps: int = 4000
     """Optimiser steps over them."""
     steps: Mapping[int, int] = field(default_factory=lambda: {5: 800, 10: 1000, 20: 1300, 50: 2000})
     """Demonstrations -> optimiser steps of imitation."""
     batch_size: int = 32
     """Frames of an optimiser step."""
+    estimate_noise: float = 1.0
+    """Noise on what the tiny policy sees, in parts of its eyes' errors."""
     from_nothing: float = 1.5
     """Factor on the steps of policies that have no grounding to start from."""
     starts: int = 50
@@ -79,6 +83,11 @@ class SuiteConfig:
         first = FIRST_SEED[purpose] + SEEDS_A_TASK * every.index(task)
         return list(range(first, first + count))
 
+    def num_stills(self, task: str) -> int:
+        """Still pictures of a task."""
+        scene = next(tasks for tasks in self.scenes.values() if task in tasks)
+        return max(self.stills, -(-self.scene_stills // len(scene)))
+
     def cameras(self, task: str) -> tuple[str, ...]:
         """What policies see in the scene of a task."""
         scene = next(name for name, tasks in SCENES.items() if task in tasks)
@@ -97,7 +106,10 @@ class SuiteConfig:
         fit = FitConfig(steps=steps, batch_size=self.batch_size, learning_rate=5e-4, ema_decay=0.99)
         still = AugmentConfig(shift_pixels=0)
         if kind == "tiny":
-            return SftConfig(fit=fit, augment=still, frozen=PERCEPTION, privileged_weight=0.0)
+            return SftConfig(
+                fit=fit, augment=still, frozen=PERCEPTION, privileged_weight=0.0,
+                estimate_noise=self.estimate_noise,
+            )  # fmt: skip
         model = (ActConfig if kind == "act" else DiffusionConfig)(
             cameras=self.cameras(SCENES[scene][0])
         )
@@ -109,7 +121,7 @@ def quick_suite() -> SuiteConfig:
     """One scene, few steps: shows that the bench runs, and claims nothing."""
     return SuiteConfig(
         scenes={"reach": ("Reach",)}, demonstrations=(1, 2), seeds=(0,), stills=20,
-        grounding_steps=5, steps={1: 2, 2: 2}, batch_size=8, starts=4, expert_starts=20,
+        scene_stills=20, grounding_steps=5, steps={1: 2, 2: 2}, batch_size=8, starts=4, expert_starts=20,
         split_starts=4,
         splits=("train", "positions"), device="cpu", jobs=1,
     )  # fmt: skip

@@ -75,7 +75,7 @@ def record_stills(config: SuiteConfig, task: str, folder: Path) -> None:
     """Still pictures of a task, a data set."""
 
     def stills() -> Iterable[Episode]:
-        seeds = config.start_seeds("stills", task, config.stills)
+        seeds = config.start_seeds("stills", task, config.num_stills(task))
         for first in range(0, len(seeds), 100):
             yield from still_scenes(task, seeds[first : first + 100], config.cameras(task), TRAIN)
 
