@@ -121,7 +121,7 @@ def quick_suite() -> SuiteConfig:
     """One scene, few steps: shows that the bench runs, and claims nothing."""
     return SuiteConfig(
         scenes={"reach": ("Reach",)}, demonstrations=(1, 2), seeds=(0,), stills=20,
-        scene_stills=20, grounding_steps=5, steps={1: 2, 2: 2}, batch_size=8, starts=4, expert_starts=20,
-        split_starts=4,
+        scene_stills=20, grounding_steps=5, steps={1: 2, 2: 2}, batch_size=8, starts=4,
+        expert_starts=20, split_starts=4,
         splits=("train", "positions"), device="cpu", jobs=1,
     )  # fmt: skip
