@@ -34,8 +34,6 @@ class Batch:
     their gradients is that of the global batch."""
     privileged: torch.Tensor | None = None
     """(B, D) true state, if it was recorded."""
-    estimate_noise: torch.Tensor | None = None
-    """(D,) noise on the estimate of the true state that is acted on [its normalised units]."""
 
     @property
     def present(self) -> Inputs:

@@ -15,7 +15,7 @@ from octoworld.core.errors import ConfigError, DatasetError
 from octoworld.core.fit import FitConfig, fit
 from octoworld.core.parallel import ALONE, Share
 from octoworld.core.registry import POLICIES
-from octoworld.core.rng import derive_seed, torch_generator
+from octoworld.core.rng import derive_seed
 from octoworld.data.episode import Episode
 
 from .act import ActConfig
@@ -28,9 +28,6 @@ from .mixture import Mixture, RowSampler
 from .processors import Processor, images_to_float
 from .tiny import TinyConfig, TinyPolicy
 from .vision_policy import VisionConfig, VisionPolicy
-
-ERROR_FRAMES = 1024
-"""Frames by which the errors of a grounded policy's estimates are measured."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +49,6 @@ class SftConfig:
     """Weight of the noise scale's likelihood (`tiny`, `act`); it never moves the mean."""
     privileged_weight: float = 0.1
     """Weight of predicting the recorded true state from the keypoints (`tiny`), if there is one."""
-    estimate_noise: float = 0.0
-    """Noise on the true state that `tiny` estimates and acts on, in parts of its own errors on the
-    demonstrations. What its eyes cannot tell well it then learns not to rely on, instead of
-    learning the few errors of a few demonstrations by heart."""
     frozen: tuple[str, ...] = ()
     """Parts that stay as they are, by the beginning of their weights' names: a grounded policy's
     eyes and ears, which a few demonstrations would only spoil."""
@@ -70,40 +63,25 @@ def sft_loss(
     generator: torch.Generator,
     config: SftConfig,
     share: Share = ALONE,
-    estimate_noise: torch.Tensor | None = None,
 ) -> dict[str, torch.Tensor]:
     """The policy's loss on the frames `rows` (B,), disturbed; see its `imitation_loss`.
 
     With several processes `rows` is the global batch, and the losses are of this one's share.
-    `estimate_noise` (D,) is added to what it estimates.
     """
-    batch = make_batch(policy, dataset, rows, generator, config.augment, share)
-    batch = replace(batch, estimate_noise=estimate_noise)
-    draws = Draws(generator, len(rows), rows.device, share)
-    with autocast(config.precision, rows.device):
-        return policy.imitation_loss(batch, draws, config)
-
-
-def make_batch(
-    policy: VisionPolicy,
-    dataset: SftDataset,
-    rows: torch.Tensor,
-    generator: torch.Generator,
-    augment: AugmentConfig,
-    share: Share = ALONE,
-) -> Batch:
-    """The frames `rows` (B,) of the global batch that are this process's, disturbed."""
     mine = rows[share.rows(len(rows))]
     frames = dataset.frames(mine, policy.frames_back)
     images = {}
     for camera in policy.config.cameras:
-        pixels = augment_images(dataset.images[camera][frames], augment, generator, share)
+        pixels = augment_images(dataset.images[camera][frames], config.augment, generator, share)
         images[camera] = images_to_float(pixels.flatten(0, 1)).unflatten(0, frames.shape)
+    draws = Draws(generator, len(rows), rows.device, share)
     tokens = policy.processor.encode(dataset.instructions, policy.config.max_words)
     mask = dataset.mask[rows].float()
-    return Batch(
+    batch = Batch(
         images=images,
-        state=augment_state(dataset.state[frames], policy.state_std, augment, generator, share),
+        state=augment_state(
+            dataset.state[frames], policy.state_std, config.augment, generator, share
+        ),
         tokens=tokens.to(rows.device),
         token_rows=dataset.instruction[mine],
         actions=dataset.actions[mine],
@@ -111,6 +89,8 @@ def make_batch(
         count=mask.sum() / share.size,
         privileged=None if dataset.privileged is None else dataset.privileged[mine],
     )
+    with autocast(config.precision, rows.device):
+        return policy.imitation_loss(batch, draws, config)
 
 
 def policy_class(config: VisionConfig) -> type[VisionPolicy]:
@@ -247,11 +227,9 @@ def train_sft(
     if share.rank == 0:
         save_config(replace(config, model=policy.config), folder / "config.yaml")
 
-    noise = _estimate_noise(policy, dataset, config, seed) if config.estimate_noise else None
-
     def loss_fn(step: int, generator: torch.Generator) -> Mapping[str, torch.Tensor]:
         rows = sample(config.fit.batch_size, generator).to(device)
-        return sft_loss(policy, dataset, rows, generator, config, share, noise)
+        return sft_loss(policy, dataset, rows, generator, config, share)
 
     with frozen(policy, config.frozen):
         fit(policy, loss_fn, config.fit, folder, seed=seed, label="sft")
@@ -259,21 +237,6 @@ def train_sft(
         policy.save_pretrained(folder / "policy")
     share.wait()
     return policy
-
-
-def _estimate_noise(
-    policy: VisionPolicy, dataset: SftDataset, config: SftConfig, seed: int
-) -> torch.Tensor:
-    """(D,) noise of `SftConfig.estimate_noise`, from a sample of the demonstrations' frames."""
-    if not isinstance(policy, TinyPolicy):
-        raise ConfigError(f"estimate_noise: a {policy.kind} policy estimates no true state")
-    generator = torch_generator(seed, "sft", "errors")
-    rows = torch.randperm(len(dataset), generator=generator)[:ERROR_FRAMES].to(dataset.state.device)
-    batches = [
-        make_batch(policy, dataset, part, generator, config.augment) for part in rows.split(128)
-    ]
-    errors = torch.stack([policy.estimate_errors(batch) for batch in batches])
-    return config.estimate_noise * errors.square().mean(0).sqrt()
 
 
 def autocast(precision: str, device: torch.device | str) -> AbstractContextManager[object]:

@@ -7,15 +7,14 @@ import pytest
 import torch
 
 import vla.sft
-from octoworld.core.errors import ConfigError, DatasetError
+from octoworld.core.errors import DatasetError
 from octoworld.core.io import load_tensors
 from octoworld.core.log import read_metrics
-from octoworld.core.parallel import ALONE
 from octoworld.core.rng import torch_generator
 from vla.augment import AugmentConfig, augment_images
 from vla.checkpoint import load_policy
 from vla.dataset import build_dataset
-from vla.sft import make_batch, sft_loss, train_sft
+from vla.sft import sft_loss, train_sft
 
 from .seeing import MODELS, STILL, TINY, episodes, make_episode, quick
 
@@ -75,36 +74,6 @@ def test_recorded_true_state_is_predicted(name, tmp_path):
     assert policy.config.privileged_dim == 2
     assert "sft/privileged" in read_metrics(tmp_path / "metrics.jsonl")[-1]
     load_policy(tmp_path / "policy")
-
-
-def test_noise_on_the_estimate_is_as_large_as_its_errors(tmp_path):
-    """What the eyes tell to the millimetre is trusted, what they cannot tell is not."""
-    demos = episodes()
-    rng = np.random.default_rng(0)
-    for demo in demos:  # two numbers that the picture tells, and one that nothing does
-        told = [demo["action"], rng.normal(size=(len(demo), 1))]
-        demo.columns["observation.environment_state"] = np.concatenate(told, 1).astype(np.float32)
-    config = quick(steps=250, privileged_weight=1.0)
-    policy = train_sft(demos, config, tmp_path / "seeing", seed=0)
-    data = build_dataset(demos, 4)
-    batch = make_batch(policy, data, torch.arange(80), torch_generator(0), STILL)
-    errors = policy.estimate_errors(batch)
-    assert errors.shape == (3,) and float(errors.max()) <= 1
-    assert float(errors[:2].max()) < 0.7 * float(errors[2])
-
-    rows = torch.arange(8)
-    noise = {
-        name: sft_loss(policy, data, rows, torch_generator(0), config, ALONE, value)["loss"].item()
-        for name, value in {"none": None, "zero": 0 * errors, "some": errors}.items()
-    }
-    assert noise["none"] == noise["zero"] != noise["some"]
-    noisy = quick(estimate_noise=1.0)
-    first, again = (train_sft(demos, noisy, tmp_path / n, seed=0, initial=policy) for n in "ab")
-    assert torch.equal(first.mean_head.weight, again.mean_head.weight)
-    with pytest.raises(DatasetError, match="needs a grounded policy"):
-        train_sft(episodes(), quick(estimate_noise=1.0), tmp_path / "blind", seed=0)
-    with pytest.raises(ConfigError, match="act policy estimates no true state"):
-        train_sft(demos, quick(MODELS["act"], estimate_noise=1.0), tmp_path / "act", seed=0)
 
 
 @pytest.mark.parametrize("kind", MODELS)

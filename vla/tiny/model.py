@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from octoworld.core.errors import DatasetError
 from octoworld.core.registry import register_policy
 
 from ..imitation import Batch, Draws, known_loss, scale_nll
@@ -118,7 +117,6 @@ class TinyPolicy(NoisyPolicy):
         state: torch.Tensor,
         tokens: torch.Tensor,
         token_rows: torch.Tensor,
-        estimate_noise: torch.Tensor | None = None,
     ) -> TinyOutput:
         """One pass.
 
@@ -127,7 +125,6 @@ class TinyPolicy(NoisyPolicy):
             state: (B, P) proprioception in the environment's units.
             tokens: (U, L) word ids of the distinct instructions.
             token_rows: (B,) which of the U instructions each observation belongs to.
-            estimate_noise: (B, D) added to the estimate of the true state before it is acted on.
         """
         config, batch = self.config, len(state)
         words = self.text(tokens)[token_rows]
@@ -147,16 +144,15 @@ class TinyPolicy(NoisyPolicy):
         x = torch.cat([visual, text.unsqueeze(1), proprio.unsqueeze(1), readout], dim=1)
         for block in self.perception:
             x = block(x)
-        estimate = acted_on = None
+        estimate = None
         text_act, proprio_act = self.acting_text(words), self.acting_state(deviations)
         if self.privileged_head is not None:
             known = torch.cat([keypoints.flatten(1), text, proprio, x[:, -1]], dim=-1)
             estimate = self.privileged_head(known)
-            acted_on = estimate if estimate_noise is None else estimate + estimate_noise
             # actions are chosen from where things are: through pixels, a few demonstrations would
             # be learnt by heart
-            x = torch.stack([self.estimate_token(acted_on), text_act, proprio_act], dim=1)
-        place = points.flatten(1) if acted_on is None else acted_on
+            x = torch.stack([self.estimate_token(estimate), text_act, proprio_act], dim=1)
+        place = points.flatten(1) if estimate is None else estimate
         start = self.query_start(torch.cat([place, text_act, proprio_act], dim=-1))
         x = torch.cat([x, self.queries + start.unsqueeze(1)], dim=1)
         for block in self.blocks[:-1]:
@@ -180,10 +176,8 @@ class TinyPolicy(NoisyPolicy):
             `loss` (what to minimise), `action_l1` in units of each action's standard deviation,
             `scale_nll`, and `privileged` where the data set and the policy have it.
         """
-        seen, noise = batch.present, batch.estimate_noise
-        if noise is not None:
-            noise = noise * draws.normal(len(noise))
-        output = self(seen.images, seen.state, seen.tokens, seen.token_rows, noise)
+        seen = batch.present
+        output = self(seen.images, seen.state, seen.tokens, seen.token_rows)
         error = (batch.actions - output.mean).abs()
         losses = {"action_l1": batch.mean(error / self.action_std)}
         losses["scale_nll"] = batch.mean(scale_nll(error, output.scale, self.config.noise))
@@ -195,27 +189,6 @@ class TinyPolicy(NoisyPolicy):
             losses["privileged"] = known_loss(output.privileged, target, std)
             losses["loss"] = losses["loss"] + config.privileged_weight * losses["privileged"]
         return losses
-
-    @torch.no_grad()
-    def estimate_errors(self, batch: Batch) -> torch.Tensor:
-        """(D,) how far off its estimates of a batch's true state are (RMS, normalised units).
-
-        At most 1: what it cannot tell at all it guesses within a standard deviation.
-
-        Raises:
-            DatasetError: it estimates no true state, or the batch has none.
-        """
-        if self.processor.privileged is None or batch.privileged is None:
-            raise DatasetError(
-                "noise on the estimate needs a grounded policy, and demonstrations with the column "
-                "observation.environment_state"
-            )
-        seen = batch.present
-        output = self(seen.images, seen.state, seen.tokens, seen.token_rows)
-        assert output.privileged is not None
-        mean, std = (t.to(seen.state.device) for t in self.processor.privileged.tensors())
-        off = output.privileged - (batch.privileged - mean) / std
-        return off.square().mean(0).sqrt().clamp(max=1.0)
 
     def run(self, obs: Observation, instructions: Sequence[str]) -> TinyOutput:
         """See `NoisyPolicy`."""

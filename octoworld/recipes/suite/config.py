@@ -51,8 +51,6 @@ class SuiteConfig:
     """Demonstrations -> optimiser steps of imitation."""
     batch_size: int = 32
     """Frames of an optimiser step."""
-    estimate_noise: float = 1.0
-    """Noise on what the tiny policy sees, in parts of its eyes' errors."""
     from_nothing: float = 1.5
     """Factor on the steps of policies that have no grounding to start from."""
     starts: int = 50
@@ -106,10 +104,7 @@ class SuiteConfig:
         fit = FitConfig(steps=steps, batch_size=self.batch_size, learning_rate=5e-4, ema_decay=0.99)
         still = AugmentConfig(shift_pixels=0)
         if kind == "tiny":
-            return SftConfig(
-                fit=fit, augment=still, frozen=PERCEPTION, privileged_weight=0.0,
-                estimate_noise=self.estimate_noise,
-            )  # fmt: skip
+            return SftConfig(fit=fit, augment=still, frozen=PERCEPTION, privileged_weight=0.0)
         model = (ActConfig if kind == "act" else DiffusionConfig)(
             cameras=self.cameras(SCENES[scene][0])
         )
