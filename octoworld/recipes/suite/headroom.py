@@ -63,6 +63,8 @@ class HeadroomConfig:
                 num_groups=16,
                 max_groups=16,
                 returns="last",
+                learning_rate=1.5e-4,
+                max_kl=0.02,
                 temperature=1.0,
                 final_temperature=1.0,
             ),
