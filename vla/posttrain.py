@@ -17,8 +17,9 @@ import torch
 
 from octoworld.core.config import save_config
 from octoworld.core.errors import ConfigError
+from octoworld.core.rng import derive_seed
 from octoworld.data.episode import Episode
-from octoworld.rl import Anchor, Hook, TrainerConfig, train
+from octoworld.rl import GAE, Anchor, Critic, CriticConfig, Hook, TrainerConfig, train
 
 from .dataset import build_dataset
 from .freeze import frozen
@@ -53,6 +54,8 @@ class PosttrainConfig:
     what acts in the end, learns little."""
     anchor_batch_size: int = 64
     """Frames of demonstrations in each optimiser step."""
+    critic: CriticConfig = field(default_factory=CriticConfig)
+    """Of the estimator `gae`, which `tiny` has features for: what it sees, hears and feels."""
     sft: SftConfig = field(default_factory=lambda: SftConfig(scale_weight=0.0))
     """The imitation loss. Its scale term is off: it would narrow the noise that explores."""
 
@@ -97,6 +100,12 @@ def posttrain(
             raise ConfigError(f"fixed_scale: a {type(policy).__name__} has no noise scale")
         policy.fix_scale(config.fixed_scale)
         held = (*held, "scale_head")
+    critic = None
+    if config.rl.estimator == GAE:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive_seed(seed, "critic", "weights"))
+            critic = Critic(policy.value_features, policy.num_value_features, config.critic)
+        critic.to(next(policy.parameters()).device)
     reference = copy.deepcopy(policy).eval() if config.rl.kl_weight > 0 else None
     with frozen(policy, held):
         history = train(
@@ -108,6 +117,7 @@ def posttrain(
             hooks=hooks,
             anchor=anchor,
             reference=reference,
+            critic=critic,
         )
     policy.save_pretrained(folder / "policy")
     return history

@@ -125,6 +125,18 @@ class VisionPolicy(nn.Module):
     def check_density(self) -> None:
         """Raise ConfigError, with what to use instead, if its actions have no known density."""
 
+    @property
+    def num_value_features(self) -> int:
+        """F of `value_features`; raises as it does."""
+        raise ConfigError(
+            f"a {self.kind} policy has no features for a critic; use the policy tiny, or an "
+            "estimator without critic: loo, grpo, dr_grpo"
+        )
+
+    def value_features(self, obs: Observation, instructions: Sequence[str]) -> torch.Tensor:
+        """(N, F) what a critic may know, without gradient; ConfigError where there is nothing."""
+        return torch.zeros(len(instructions), self.num_value_features)
+
     def reset(self, mask: torch.Tensor | None = None) -> None:
         """Forget the history of the masked worlds (default all); nothing where there is none."""
 

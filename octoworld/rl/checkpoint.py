@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import torch
 
 from octoworld.core.errors import CheckpointError
 from octoworld.core.io import load_tensors, read_json, save_tensors
+
+from .critic import Critic
 
 STATE = "state.safetensors"
 
@@ -48,12 +51,15 @@ def save(
     best: Best,
     iteration: int,
     spent: dict[str, int],
+    critic: Critic | None = None,
 ) -> None:
     """Write the state after `iteration` updates as one file, atomically."""
     tensors = {f"policy/{k}": v for k, v in policy.state_dict().items()}
     tensors |= {f"best/{k}": v for k, v in best.weights.items()}
-    for index, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer/{index}/{k}": torch.as_tensor(v) for k, v in state.items()}
+    tensors |= _optimizer_tensors("optimizer", optimizer)
+    if critic is not None:
+        tensors |= {f"critic/{k}": v for k, v in critic.state_dict().items()}
+        tensors |= _optimizer_tensors("critic_optimizer", critic.optimizer)
     tensors |= {f"spent/{k}": torch.tensor(v) for k, v in spent.items()}
     tensors["iteration"] = torch.tensor(iteration)
     if best.score is not None:
@@ -63,7 +69,11 @@ def save(
 
 
 def restore(
-    folder: Path, policy: Any, optimizer: torch.optim.Optimizer, best: Best
+    folder: Path,
+    policy: Any,
+    optimizer: torch.optim.Optimizer,
+    best: Best,
+    critic: Critic | None = None,
 ) -> tuple[int, dict[str, int], str]:
     """Updates done, true interaction spent, and why the run stopped ('' while it has not).
 
@@ -80,11 +90,10 @@ def restore(
         parts.setdefault(room, {})[name] = value
     try:
         policy.load_state_dict(parts["policy"])
-        states: dict[int, dict[str, torch.Tensor]] = {}
-        for key, value in parts.get("optimizer", {}).items():
-            index, _, name = key.partition("/")
-            states.setdefault(int(index), {})[name] = value
-        optimizer.load_state_dict(optimizer.state_dict() | {"state": states})
+        _restore_optimizer(optimizer, parts.get("optimizer", {}))
+        if critic is not None:
+            critic.load_state_dict(parts["critic"])
+            _restore_optimizer(critic.optimizer, parts.get("critic_optimizer", {}))
     except (RuntimeError, ValueError, KeyError) as error:
         raise CheckpointError(
             f"{path} was made for another policy ({str(error).splitlines()[0]}); "
@@ -99,3 +108,21 @@ def restore(
     # an outcome of more iterations than the state was written just before a kill: it comes again
     stopped = outcome.get("stopped", "") if outcome.get("iterations") == iteration else ""
     return iteration, spent, stopped
+
+
+def _optimizer_tensors(room: str, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
+    return {
+        f"{room}/{index}/{k}": torch.as_tensor(v)
+        for index, state in optimizer.state_dict()["state"].items()
+        for k, v in state.items()
+    }
+
+
+def _restore_optimizer(
+    optimizer: torch.optim.Optimizer, tensors: Mapping[str, torch.Tensor]
+) -> None:
+    states: dict[int, dict[str, torch.Tensor]] = {}
+    for key, value in tensors.items():
+        index, _, name = key.partition("/")
+        states.setdefault(int(index), {})[name] = value
+    optimizer.load_state_dict(optimizer.state_dict() | {"state": states})

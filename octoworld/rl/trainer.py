@@ -22,6 +22,7 @@ from octoworld.core.registry import ESTIMATORS
 from octoworld.core.rng import derive_seed, torch_generator
 
 from .checkpoint import Best, restore, save
+from .critic import Critic, by_decision
 from .filters import live_groups
 from .hooks import Hook, TrainerState
 from .objectives import laplace_log_scale
@@ -29,6 +30,8 @@ from .rewards import RETURNS, discounted, rewards_to_go
 from .rollout import Rollouts, collect, merge
 from .update import Batch, update
 
+GAE = "gae"
+"""The estimator that a critic serves; the others need none."""
 Anchor = Callable[[torch.Generator], torch.Tensor]
 """An extra loss, e.g. behaviour cloning on a batch of demonstrations; draws from the generator."""
 
@@ -58,7 +61,8 @@ class TrainerConfig:
     rewards from it on, against the same decision of the group's other members. For dense rewards
     of episodes of one length; `returns` then only says which groups teach."""
     estimator: str = "loo"
-    """Advantage estimator, by registered name: loo, grpo, dr_grpo."""
+    """Advantage estimator, by registered name: loo, grpo, dr_grpo; or `gae` with a critic (PPO):
+    then every decision of every group teaches, and `credit` and `min_group_std` do not count."""
     min_group_std: float = 0.05
     """A group whose returns deviate less is left out (dynamic sampling)."""
     temperature: float = 1.0
@@ -115,6 +119,7 @@ def train(
     hooks: Sequence[Hook] = (),
     anchor: Anchor | None = None,
     reference: Any = None,
+    critic: Critic | None = None,
     label: str = "rl",
 ) -> list[dict[str, float]]:
     """Train `policy` in place; returns the metric rows, one an iteration.
@@ -131,6 +136,7 @@ def train(
         hooks: called around each iteration.
         anchor: extra loss that keeps the policy near its demonstrations.
         reference: a frozen policy for the KL penalty.
+        critic: for the estimator `gae`; trained beside the policy.
         label: name of the random stream, the metrics' group, and the progress line.
 
     Raises:
@@ -143,11 +149,15 @@ def train(
         raise ConfigError(
             f"num_envs {env.num_envs} is not a multiple of group_size {config.group_size}"
         )
+    if (config.estimator == GAE) != (critic is not None):
+        raise ConfigError(
+            f"estimator {config.estimator!r} {'needs a' if critic is None else 'takes no'} critic"
+        )
     policy.eval()  # no dropout: what acts must be what learns, or ratios do not start at 1
     trained = [p for p in policy.parameters() if p.requires_grad]
     optimizer = torch.optim.Adam(trained, lr=config.learning_rate, eps=1e-8)
     best = Best()
-    start, spent, stopped = restore(folder, policy, optimizer, best)
+    start, spent, stopped = restore(folder, policy, optimizer, best, critic)
     log = MetricsLog(folder, resume_step=start if start else None)
     state = TrainerState(policy, config, folder, seed, start, history=read_metrics(log.path))
     before = {k: int(getattr(env, k, 0)) - spent.get(k, 0) for k in ("true_steps", "true_episodes")}
@@ -167,9 +177,18 @@ def train(
             generator = torch_generator(seed, label, i)
             rollouts, returns = gather(env, state, generator, hooks, label)
             live = live_groups(rollouts.grouped(returns), config.min_group_std)
+            if critic is None:
+                advantages = advantages_of(rollouts, returns, config)
+            else:
+                advantages, judged = critic.judge(
+                    rollouts, by_decision(rollouts, config.returns), config.horizon,
+                    config.discount**policy.chunk_size, generator,
+                )  # fmt: skip
+                state.metrics |= {f"{label}/{k}": v for k, v in judged.items()}
+                live = torch.ones_like(live)
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate_at(i, config)
-            batch = Batch.of(rollouts, advantages_of(rollouts, returns, config), live)
+            batch = Batch.of(rollouts, advantages, live)
             losses = update(policy, optimizer, batch, config, generator, anchor, reference)
             check_finite(losses, i)
             state.metrics |= {f"{label}/{k}": v for k, v in losses.items()}
@@ -192,7 +211,7 @@ def train(
                 outcome = {"iterations": i + 1, "stopped": stopped, **best.summary(), **spent}
                 write_json(folder / "outcome.json", outcome)
             if last or state.iteration % config.checkpoint_every == 0:
-                save(folder, policy, optimizer, best, state.iteration, spent)
+                save(folder, policy, optimizer, best, state.iteration, spent, critic)
     log.close()
     best.load_into(policy)
     return state.history

@@ -221,3 +221,18 @@ def test_act_is_post_trained_as_tiny_is(demonstrations, tmp_path):
     )
     assert len(history) == 2 and "rl/anchor_loss" in history[0]
     assert not torch.equal(_weights(policy), before)
+    with pytest.raises(ConfigError, match="act policy has no features for a critic"):
+        ppo = PosttrainConfig(rl=replace(RL, estimator="gae"))
+        posttrain(policy, LineEnv(32), demonstrations, ppo, tmp_path / "ppo", seed=1)
+
+
+def test_a_critic_sees_what_the_policy_sees(tuned, demonstrations, tmp_path):
+    policy = TinyPolicy.from_pretrained(tuned)
+    obs, _ = LineEnv(4).reset(seed=0)
+    seen = {k: torch.as_tensor(v) for k, v in obs.items()}
+    features = policy.value_features(seen, ["go to the red mark"] * 4)
+    assert features.shape == (4, policy.num_value_features) and not features.requires_grad
+    config = PosttrainConfig(rl=replace(RL, estimator="gae"), anchor_batch_size=16)
+    before = _weights(policy)
+    history = posttrain(policy, LineEnv(32), demonstrations, config, tmp_path, seed=1)
+    assert "rl/explained_variance" in history[0] and not torch.equal(_weights(policy), before)

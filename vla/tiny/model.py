@@ -190,6 +190,22 @@ class TinyPolicy(NoisyPolicy):
             losses["loss"] = losses["loss"] + config.privileged_weight * losses["privileged"]
         return losses
 
+    @property
+    def num_value_features(self) -> int:
+        """See `VisionPolicy`."""
+        config = self.config
+        places = config.privileged_dim or 2 * config.num_keypoints * len(config.cameras)
+        return places + config.state_dim + config.text_width
+
+    @torch.no_grad()
+    def value_features(self, obs: Observation, instructions: Sequence[str]) -> torch.Tensor:
+        """The estimated true state (or keypoints), proprioception, the words."""
+        seen = self.read(obs, instructions)
+        output = self(seen.images, seen.state, seen.tokens, seen.token_rows)
+        places = output.keypoints.flatten(1) if output.privileged is None else output.privileged
+        words = self.text(seen.tokens)[seen.token_rows]
+        return torch.cat([places, self.deviations(seen.state), words], 1)
+
     def run(self, obs: Observation, instructions: Sequence[str]) -> TinyOutput:
         """See `NoisyPolicy`."""
         seen = self.read(obs, instructions)

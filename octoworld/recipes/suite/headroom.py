@@ -63,7 +63,10 @@ class HeadroomConfig:
                 num_groups=16,
                 max_groups=16,
                 returns="last",
-                learning_rate=1.5e-4,
+                # a critic, and many small steps: by returns alone success wandered
+                estimator="gae",
+                learning_rate=5e-5,
+                epochs=3,
                 max_kl=0.02,
                 temperature=1.0,
                 final_temperature=1.0,
