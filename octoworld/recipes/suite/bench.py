@@ -75,27 +75,12 @@ class SuiteBench:
         """
         config = quick_suite() if quick else SuiteConfig()
         scratch = Path("runs") / folder.name
-
-        def measure(arm: str, seed: int, place: Path) -> ArmResult:
-            if arm.startswith("expert "):
-                found = read_json(scratch / "experts" / f"{arm.removeprefix('expert ')}.json")
-                facts = {k: found[k] for k in ("mean_steps", "made_on")}
-                return ArmResult(found["starts"], {"success": found["success"]}, facts=facts)
-            kind, count = arm.removesuffix(" demonstrations").split(", ")
-            return _learned(*outcomes_of(config, kind, int(count), seed, scratch))
-
-        kept = to_dict(config)
-        del kept["device"], kept["jobs"]  # they change when it is done, not what is found
-
-        def store(arms: Sequence[str]) -> None:
-            run(claims(config), measure, folder, config=kept, only=arms)
-
         do(preparing(config, scratch), config.jobs)
-        store([f"expert {task}" for task in config.tasks])
+        store(config, [f"expert {task}" for task in config.tasks], scratch, folder)
         for kind in config.kinds:
             for count in config.demonstrations:
                 do([learning(config, kind, count, scratch)], config.jobs)
-                store([arm_of(kind, count)])
+                store(config, [arm_of(kind, count)], scratch, folder)
                 draw_curves(curves(folder), folder / CURVES)
             if kind == "tiny":
                 do([splitting(config, scratch)], config.jobs)
@@ -104,6 +89,22 @@ class SuiteBench:
     def report(self, folder: Path) -> str:
         """Verdicts, success by task and number of demonstrations, stages, splits."""
         return "\n\n".join([report(folder), table(folder), split_table(folder)])
+
+
+def store(config: SuiteConfig, arms: Sequence[str], scratch: Path, folder: Path) -> None:
+    """Rows of arms whose work has been done."""
+
+    def measure(arm: str, seed: int, place: Path) -> ArmResult:
+        if arm.startswith("expert "):
+            found = read_json(scratch / "experts" / f"{arm.removeprefix('expert ')}.json")
+            facts = {k: found[k] for k in ("mean_steps", "made_on")}
+            return ArmResult(found["starts"], {"success": found["success"]}, facts=facts)
+        kind, count = arm.removesuffix(" demonstrations").split(", ")
+        return _learned(*outcomes_of(config, kind, int(count), seed, scratch))
+
+    kept = to_dict(config)
+    del kept["device"], kept["jobs"]  # they change when it is done, not what is found
+    run(claims(config), measure, folder, config=kept, only=arms)
 
 
 def _learned(rows: Sequence[Mapping[str, Any]], made_on: Mapping[str, Any]) -> ArmResult:
