@@ -23,9 +23,7 @@ def sharpness(images: torch.Tensor) -> torch.Tensor:
     """
     luma = _luma(images)
     middle = luma[..., 1:-1, 1:-1]
-    around = (
-        luma[..., :-2, 1:-1] + luma[..., 2:, 1:-1] + luma[..., 1:-1, :-2] + luma[..., 1:-1, 2:]
-    )
+    around = luma[..., :-2, 1:-1] + luma[..., 2:, 1:-1] + luma[..., 1:-1, :-2] + luma[..., 1:-1, 2:]
     return (around - 4 * middle).square().mean((-2, -1))
 
 

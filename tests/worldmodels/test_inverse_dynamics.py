@@ -17,7 +17,6 @@ from worldmodels.inverse_dynamics import (
     GateError,
     GateReport,
     InverseDynamics,
-    InverseDynamicsConfig,
     InverseReward,
     check_independent,
     clips_card,
@@ -69,10 +68,10 @@ def square_episodes(count: int, steps: int, seed: int) -> EpisodeDataset:
     return EpisodeDataset.from_episodes(episodes)
 
 
-def short(config, steps: int = 160):
+def short(config, steps: int = 120, rate: float = 6e-3):
     """The configuration `config` makes, small and trained for a few seconds."""
     fit = FitConfig(
-        steps=steps, batch_size=16, learning_rate=6e-3, warmup_steps=10, ema_decay=0.97,
+        steps=steps, batch_size=14, learning_rate=rate, warmup_steps=10, ema_decay=0.97,
         log_every=20, checkpoint_every=40,
     )  # fmt: skip
     disturb = dataclasses.replace(config().disturb, shift_pixels=1)
@@ -100,7 +99,7 @@ def reward_net(split, folder):
 
 @pytest.fixture(scope="module")
 def judge_net(split, folder):
-    return train_inverse_dynamics(split[1], short(judge_config), folder / "judge", seed=1)[0]
+    return train_inverse_dynamics(split[1], short(judge_config, 220, 4e-3), folder / "judge", seed=1)[0]
 
 
 def gate_of(model, dataset, **changes) -> GateReport:
@@ -120,7 +119,7 @@ def test_actions_are_read_by_both_architectures(reward_net, judge_net, split):
 
 def test_training_tells_how_held_out_clips_are_read(reward_net, folder):
     rows = (folder / "reward" / "metrics.jsonl").read_text()
-    assert rows.count("held_out_joint") == 8
+    assert rows.count("held_out_joint") == 6
     assert reward_net[1]["inverse_reward/held_out_joint"] > 0.75
     assert reward_net[1]["inverse_reward/held_out_right"] > 0.85
 
@@ -134,24 +133,35 @@ def test_the_gate_is_passed_and_broken_clips_are_not_read(role, reward_net, judg
     assert report.joint["real"] > 0.7
     assert report.idle < 0.2
     # by dimension chance alone is a third: the reason why the joint match is asked
-    assert all(0.1 < x for x in report.dimension["wrong_action"])
+    assert all(x > 0.1 for x in report.dimension["wrong_action"])
 
 
 def test_an_untrained_network_fails_the_gate_and_is_no_reward(split):
-    config = InverseDynamicsConfig(image_size=SIZE, action_names=("right", "down"), **SMALL)
-    model = InverseDynamics(to_dict(config))
+    config = dataclasses.replace(reward_config(**SMALL).model, image_size=SIZE)
+    model = InverseDynamics(to_dict(config) | {"action_names": ["right", "down"]})
     report = gate_of(model, split[2])
     assert not report.passed
     with pytest.raises(GateError, match="real clips"):
         InverseReward(model, report)
 
 
-def test_a_network_that_sees_one_frame_only_fails(split, reward_net):
-    """Clips all of whose frames show the next action would be read by appearance."""
-    frozen = gate_of(reward_net[0], split[2]).joint["static"]
-    assert frozen < 0.3
-    lenient = gate_of(reward_net[0], split[2], broken=0.01)
-    assert any("at most 0.01" in line for line in lenient.failures)
+def test_what_is_asked_of_broken_clips_is_a_setting(reward_net, split):
+    report = gate_of(reward_net[0], split[2], broken=0.01)
+    assert any(line.startswith("shuffled") and "at most 0.01" in line for line in report.failures)
+    by_dimension = gate_of(reward_net[0], split[2], measure="dimension")
+    shuffled = by_dimension.dimension["shuffled"]
+    assert by_dimension.score("shuffled") == sum(shuffled) / 2 > report.joint["shuffled"]
+    with pytest.raises(ConfigError, match="real = 0"):
+        GateConfig(real=0)
+
+
+def test_reconstructions_can_be_tried_instead_of_recordings(reward_net, split):
+    generator = torch.Generator().manual_seed(0)
+    coarse = gate(
+        reward_net[0], split[2], generator, GATE,
+        redraw=lambda frames: {c: x // 64 * 64 for c, x in frames.items()},
+    )  # fmt: skip
+    assert coarse.joint["real"] < gate_of(reward_net[0], split[2]).joint["real"]
 
 
 def test_reward_scores_frames_against_actions(reward_net, split):
@@ -197,7 +207,7 @@ def test_bad_input_is_refused(reward_net, split):
 def test_roles_share_nothing(reward_net, judge_net, split, folder):
     reward = reward_net[0]
     check_independent(reward, judge_net)
-    with pytest.raises(CheckpointError, match="same weights.*architecture.*seed 0.*episodes"):
+    with pytest.raises(CheckpointError, match=r"same weights.*architecture.*seed 0.*episodes"):
         check_independent(reward, reward)
     with pytest.raises(CheckpointError, match="trained as 'judge' and 'reward'"):
         check_independent(judge_net, reward)
@@ -206,7 +216,10 @@ def test_roles_share_nothing(reward_net, judge_net, split, folder):
     leaky, _ = train_inverse_dynamics(joined, short(judge_config, 1), folder / "leaky", seed=1)
     with pytest.raises(CheckpointError, match="1 episodes were used for both"):
         check_independent(reward, leaky)
-    for use in (lambda: evaluate_inverse_dynamics(reward, split[0]), lambda: gate_of(reward, joined)):
+    for use in (
+        lambda: evaluate_inverse_dynamics(reward, split[0]),
+        lambda: gate_of(reward, joined),
+    ):
         with pytest.raises(DatasetError, match="trained on"):
             use()
 
@@ -233,7 +246,7 @@ def test_save_and_load_with_the_gate_beside(reward_net, split, tmp_path):
     assert again.model.trained_on == model.trained_on == frozenset(episode_ids(split[0]))
     assert (again.model.role, again.model.seed) == ("reward", 0)
     with torch.no_grad():
-        again.model.absent += 1
+        again.model.absent.add_(1)
     with pytest.raises(CheckpointError, match="run the gate on this network"):
         InverseReward(again.model, report)
     with pytest.raises(CheckpointError, match="no inverse-dynamics model"):

@@ -7,20 +7,28 @@ import torch
 from octoworld.core.config import to_dict
 from octoworld.core.errors import ActionError, ConfigError, DatasetError
 from worldmodels.dataset import EpisodeDataset
-from worldmodels.inverse_dynamics import DisturbConfig, InverseDynamics, InverseDynamicsConfig
+from worldmodels.inverse_dynamics import (
+    DisturbConfig,
+    InverseDynamics,
+    InverseDynamicsConfig,
+    Reading,
+)
 from worldmodels.inverse_dynamics.augment import disturb
 from worldmodels.inverse_dynamics.bins import bin_centres, bin_labels, mean_actions, to_bins
 from worldmodels.inverse_dynamics.broken import (
     blurred,
     darkened,
+    gaussian_blur,
     reversed_in_time,
     shuffled,
     static,
 )
 from worldmodels.inverse_dynamics.correlation import CorrelationTrunk
 from worldmodels.inverse_dynamics.keypoints import KeypointTrunk
+from worldmodels.inverse_dynamics.quality import frame_quality
 from worldmodels.inverse_dynamics.sampler import ActionSampler
 from worldmodels.inverse_dynamics.scores import inverse_card
+from worldmodels.inverse_dynamics.spoil import SpoilConfig, spoil
 from worldmodels.looks import below_motion_floor, luminance, motion, motion_ratio, sharpness
 
 
@@ -144,6 +152,42 @@ def test_disturbance_moves_and_relights_a_clip_as_one():
     assert torch.equal(seen, disturb(images, config, seeded()))
     still = DisturbConfig(0, 0, 0, 0, 0)
     assert torch.equal(disturb(images, still, seeded()), images)
+
+
+def test_spoiled_are_the_later_frames_of_the_last_clips():
+    images = {c: torch.rand(8, 6, 3, 16, 16, generator=seeded(i)) for i, c in enumerate("ab")}
+    made, spoiled = spoil(images, SpoilConfig(share=0.75), seeded())
+    assert not spoiled[:2].any()
+    assert spoiled[2:, -1].all()
+    assert (spoiled.int().diff(dim=1) >= 0).all()  # from some frame on, to the end
+    for camera, clips in images.items():
+        same = (made[camera] == clips).flatten(2).all(-1)
+        assert torch.equal(~(same[:, 1:] & same[:, :-1]), spoiled)
+    again, _ = spoil(images, SpoilConfig(share=0.75), seeded())
+    assert all(torch.equal(made[c], again[c]) for c in images)
+    assert not spoil(images, SpoilConfig(share=0.0), seeded())[1].any()
+    with pytest.raises(ConfigError, match="least <= most"):
+        SpoilConfig(blur=(0.2, 0.1))
+
+
+def test_quality_falls_with_blur_and_with_fading():
+    sharp = torch.rand(1, 2, 3, 32, 32, generator=seeded()) * 2 - 1
+    edges = slice(0, 16)
+    for worse in (gaussian_blur(sharp, 1.5), 0.3 * sharp):
+        assert (frame_quality(worse)[..., edges] < frame_quality(sharp)[..., edges] - 0.3).all()
+    assert (frame_quality(sharp - 0.5)[..., 16:] < frame_quality(sharp)[..., 16:] - 0.4).all()
+    assert (frame_quality(torch.zeros(1, 2, 3, 32, 32)) == 0).all()
+
+
+def test_refused_transitions_have_no_bin_and_count_as_wrong():
+    logits = torch.zeros(1, 2, 1, 3)
+    reading = Reading(
+        logits, torch.zeros(1, 2, 1), torch.tensor([[-1.0, 1.0]]), torch.zeros(1, 2, 0)
+    )
+    assert reading.bins.tolist() == [[[0], [-1]]]
+    wanted = torch.zeros(2, 1, dtype=torch.long)
+    card = inverse_card(reading.bins[0], wanted, reading.values[0], wanted, 3, ("x",))
+    assert (card.refused, card.joint, card.precision, card.recall) == (0.5, 0.5, (1.0,), (0.5,))
 
 
 @pytest.mark.parametrize("trunk", [KeypointTrunk, CorrelationTrunk])

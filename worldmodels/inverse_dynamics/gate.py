@@ -65,7 +65,9 @@ class GateConfig:
 
     def __post_init__(self) -> None:
         if self.clips < 2 or self.steps < 1:
-            raise ConfigError(f"clips {self.clips} must be at least 2, steps {self.steps} at least 1")
+            raise ConfigError(
+                f"clips {self.clips} must be at least 2, steps {self.steps} at least 1"
+            )
         for name in ("real", "broken", "moving_share", "blur", "brightness"):
             value = getattr(self, name)
             if not 0 < value <= 1:

@@ -33,6 +33,8 @@ class Reading:
     """(B, N, D) of the continuous head, in [-1, 1]."""
     doubt: torch.Tensor
     """(B, N) logit that the two frames are spoiled, so that nothing may be read off them."""
+    state: torch.Tensor
+    """(B, N, P) standardised proprioception of the later frame: asked in training alone."""
 
     @property
     def refused(self) -> torch.Tensor:
@@ -63,6 +65,7 @@ class InverseDynamics(ModelMixin, ConfigMixin):
         role: str = "",
         seed: int = 0,
         trained_on: Sequence[str] = (),
+        state_dim: int = 0,
     ) -> None:
         """Build from `to_dict` of an InverseDynamicsConfig.
 
@@ -71,11 +74,14 @@ class InverseDynamics(ModelMixin, ConfigMixin):
             role: what it is trained for, see `roles.Role`.
             seed: the training's; a reward and its judge must differ in it.
             trained_on: ids of the episodes that it learns from (`roles.episode_ids`).
+            state_dim: P, numbers of proprioception that it is taught to see; 0 for none.
         """
         super().__init__()
         self.settings = settings = from_dict(InverseDynamicsConfig, dict(inverse_config))
         if not settings.action_names:
-            raise ConfigError("action_names: expected a name for each number of an action, got none")
+            raise ConfigError(
+                "action_names: expected a name for each number of an action, got none"
+            )
         make = TRUNKS[settings.architecture]
         self.trunks = nn.ModuleList(make(settings) for _ in settings.cameras)
         seen = len(settings.cameras) * settings.hidden
@@ -92,6 +98,7 @@ class InverseDynamics(ModelMixin, ConfigMixin):
             nn.SiLU(),
             nn.Linear(settings.hidden, num_read * (settings.num_bins + 1)),
         )
+        self.state = nn.Linear(seen, state_dim) if state_dim else None
         self.doubt = Doubt(seen, len(settings.cameras))
 
     @property
@@ -132,8 +139,9 @@ class InverseDynamics(ModelMixin, ConfigMixin):
         span = settings.before + 1 + settings.after
         window = torch.cat([padded[:, i : i + steps] for i in range(span)], -1)
         out = self.head(window).unflatten(-1, (len(settings.read_dimensions), -1))
+        state = seen[..., :0] if self.state is None else self.state(seen)
         doubt = self.doubt(seen, [images[camera] for camera in settings.cameras])
-        return Reading(out[..., :-1], out[..., -1].tanh(), doubt)
+        return Reading(out[..., :-1], out[..., -1].tanh(), doubt, state)
 
     @torch.no_grad()
     def read(self, frames: Mapping[str, torch.Tensor], batch_size: int = 64) -> Reading:

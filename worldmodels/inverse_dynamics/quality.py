@@ -8,8 +8,8 @@ from torch.nn import functional as F
 
 PARTS = 4
 """Parts of an image along each side."""
-FLOOR = 0.02
-"""Steps between pixels that count as none: an image's noise [of 2]."""
+FLOOR = 0.01
+"""Square of a step between pixels that counts as none: an image's noise [of 4]."""
 HIDDEN = 32
 """Width of the layer that tells."""
 
@@ -17,15 +17,16 @@ HIDDEN = 32
 def frame_quality(images: torch.Tensor) -> torch.Tensor:
     """Images (B, T, 3, H, W) in [-1, 1] to (B, T, 2 PARTS^2): edges and brightness of each part.
 
-    Edges are the logarithm of the mean step between neighbouring pixels: a blur, or a fade by a
-    factor, takes the same summand from strong and from weak ones. The layers that read motion
+    Edges are the logarithm of the largest square step between neighbouring pixels of the part.
+    (Not of the mean step, which a blur leaves as it is: steps get smaller and more.) A fade by a
+    factor takes the same summand from strong and from weak ones. The layers that read motion
     normalise just this away.
     """
     flat = images.flatten(0, 1).mean(1, keepdim=True)
-    across = F.pad((flat[..., 1:] - flat[..., :-1]).abs(), (0, 1))
-    down = F.pad((flat[..., 1:, :] - flat[..., :-1, :]).abs(), (0, 0, 0, 1))
-    edges = (F.adaptive_avg_pool2d(across + down, PARTS) + FLOOR).log()
-    parts = torch.cat([edges - edges.new_tensor(FLOOR).log(), F.adaptive_avg_pool2d(flat, PARTS)], 1)
+    across = F.pad((flat[..., 1:] - flat[..., :-1]).square(), (0, 1))
+    down = F.pad((flat[..., 1:, :] - flat[..., :-1, :]).square(), (0, 0, 0, 1))
+    edges = (F.adaptive_max_pool2d(across + down, PARTS) / FLOOR).log1p()
+    parts = torch.cat([edges, F.adaptive_avg_pool2d(flat, PARTS)], 1)
     return parts.flatten(1).unflatten(0, images.shape[:2])
 
 

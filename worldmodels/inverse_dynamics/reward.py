@@ -1,4 +1,4 @@
-"""InverseReward: how far imagined clips do what they were told, by a network that passed the gate."""
+"""InverseReward: do imagined clips what they were told? By a network that passed the gate."""
 
 from __future__ import annotations
 
@@ -81,13 +81,12 @@ class InverseReward:
         folder = Path(folder)
         if not (folder / "config.json").exists():
             raise CheckpointError(f"{folder} holds no inverse-dynamics model (no config.json)")
-        model = InverseDynamics.from_pretrained(str(folder)).to(device)
+        model = InverseDynamics.from_pretrained(str(folder))
+        model.to(device)  # type: ignore[arg-type]
         return cls(model, GateReport.load(folder / GATE_FILE))
 
     @torch.no_grad()
-    def __call__(
-        self, frames: Mapping[str, torch.Tensor], actions: torch.Tensor
-    ) -> InverseScore:
+    def __call__(self, frames: Mapping[str, torch.Tensor], actions: torch.Tensor) -> InverseScore:
         """Score clips, camera -> (B, 1+K, H, W, 3) uint8, under actions (B, K, A) in [-1, 1].
 
         Raises:

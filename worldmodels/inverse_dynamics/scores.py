@@ -68,9 +68,7 @@ def inverse_card(
     if not len(bins):
         raise DatasetError("no action to be judged: the clips are empty")
     right = bins == wanted_bins
-    macro = [
-        _macro(bins[:, d], wanted_bins[:, d], num_bins) for d in range(len(dimensions))
-    ]
+    macro = [_macro(bins[:, d], wanted_bins[:, d], num_bins) for d in range(len(dimensions))]
     commonest = [
         float(torch.bincount(wanted_bins[:, d]).max()) / len(bins) for d in range(len(dimensions))
     ]

@@ -56,7 +56,10 @@ class InverseDynamicsTrainConfig:
     """Softness of the binned head's labels [bin]; see `bin_labels`."""
     value_weight: float = 4.0
     """Weight of the continuous head's absolute error."""
-    doubt_weight: float = 1.0
+    state_weight: float = 2.0
+    """Weight of the absolute error of telling proprioception [its std] from frames: a hint in
+    training where to look; it is never an input."""
+    doubt_weight: float = 2.0
     """Weight of the cross-entropy of telling spoiled frames."""
     held_out_clips: int = 64
     """Clips of held-out episodes that are read at every row of metrics."""
@@ -109,19 +112,16 @@ def train_inverse_dynamics(
     settings = fitted(config.model, dataset)
     torch.manual_seed(derive_seed(seed, "inverse_dynamics", config.role, "init"))
     ids = sorted(set(episode_ids(dataset)))
-    model = InverseDynamics(to_dict(settings), config.role, seed, ids)
+    model = InverseDynamics(to_dict(settings), config.role, seed, ids, dataset.proprio.shape[1])
     model.to(device)  # type: ignore[arg-type]
     sampler = ActionSampler(dataset, settings, config.clip_steps, config.balanced_share)
     watched = None
     if held_out is not None:
         check_unseen(model, held_out, "held_out")
         watched = _watched(held_out, settings, config, seed)
-    for camera in model.cameras if redrawn is not None else ():
-        if camera not in redrawn or redrawn[camera].shape != dataset.frames[camera].shape:
-            raise DatasetError(
-                f"redrawn: expected frames {tuple(dataset.frames[camera].shape)} of {camera}, got "
-                f"{ {c: tuple(x.shape) for c, x in redrawn.items()} }"
-            )
+    if redrawn is not None:
+        _check_redrawn(redrawn, dataset, model.cameras)
+    mean, std = dataset.proprio.mean(0), dataset.proprio.std(0).clamp(min=1e-4)
     share = Share.current()
 
     def loss_fn(step: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
@@ -136,7 +136,8 @@ def train_inverse_dynamics(
         images, spoiled = spoil(model.images(frames), config.spoil, generator)
         images = {camera: disturb(x, config.disturb, generator) for camera, x in images.items()}
         wanted = model.asked(dataset.actions[rows[:, :-1]])
-        losses = reading_loss(model(images), wanted, spoiled, config)
+        state = (dataset.proprio[rows[:, settings.stride :: settings.stride]] - mean) / std
+        losses = reading_loss(model(images), wanted, state.to(model.device), spoiled, config)
         if watched is not None and (step + 1) % config.fit.log_every == 0:
             losses |= _watch(model, *watched)
         return losses
@@ -159,12 +160,13 @@ def train_inverse_dynamics(
 def reading_loss(
     reading: Reading,
     wanted: torch.Tensor,
+    state: torch.Tensor,
     spoiled: torch.Tensor,
     config: InverseDynamicsTrainConfig,
 ) -> dict[str, torch.Tensor]:
     """Cross-entropy of bins and absolute error of values, where not spoiled; and telling which are.
 
-    `wanted` is (B, N, D) in [-1, 1], `spoiled` (B, N) bool.
+    `wanted` is (B, N, D) in [-1, 1], `state` (B, N, P) standardised, `spoiled` (B, N) bool.
     """
     num_bins = reading.logits.shape[-1]
     labels = bin_labels(wanted, num_bins, config.label_spread)
@@ -175,12 +177,17 @@ def reading_loss(
 
     entropy = mean(-(labels * reading.logits.log_softmax(-1)).sum(-1).mean(-1))
     error = mean((reading.values - wanted).abs().mean(-1))
+    seen = mean((reading.state - state).abs().mean(-1))
     doubt = F.binary_cross_entropy_with_logits(reading.doubt, spoiled.float())
     right = reading.logits.argmax(-1) == to_bins(wanted, num_bins)
     return {
-        "loss": entropy + config.value_weight * error + config.doubt_weight * doubt,
+        "loss": entropy
+        + config.value_weight * error
+        + config.state_weight * seen
+        + config.doubt_weight * doubt,
         "entropy": entropy,
         "error": error,
+        "state": seen,
         "doubt": doubt,
         "joint": mean(right.all(-1).float()),
         "told": (reading.refused == spoiled).float().mean(),
@@ -210,6 +217,16 @@ def action_names(dataset: EpisodeDataset) -> tuple[str, ...]:
     names = dataset.episodes[0].names.get("action", ()) if dataset.episodes else ()
     width = dataset.actions.shape[1]
     return tuple(names) if len(names) == width else tuple(str(i) for i in range(width))
+
+
+def _check_redrawn(
+    redrawn: Mapping[str, torch.Tensor], dataset: EpisodeDataset, cameras: tuple[str, ...]
+) -> None:
+    for camera in cameras:
+        wanted = dataset.frames[camera].shape
+        if camera not in redrawn or redrawn[camera].shape != wanted:
+            given = {c: tuple(x.shape) for c, x in redrawn.items()}
+            raise DatasetError(f"redrawn: expected {camera} of {tuple(wanted)}, got {given}")
 
 
 def _watched(
