@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, overload
@@ -14,6 +13,7 @@ from octoworld.core.config import save_config
 from octoworld.core.errors import ConfigError, DatasetError
 from octoworld.core.fit import FitConfig, fit
 from octoworld.core.parallel import ALONE, Share
+from octoworld.core.precision import autocast
 from octoworld.core.registry import POLICIES
 from octoworld.core.rng import derive_seed
 from octoworld.data.episode import Episode
@@ -237,18 +237,3 @@ def train_sft(
         policy.save_pretrained(folder / "policy")
     share.wait()
     return policy
-
-
-def autocast(precision: str, device: torch.device | str) -> AbstractContextManager[object]:
-    """Automatic mixed precision for `bfloat16`, nothing for `float32`.
-
-    Raises:
-        ConfigError: bfloat16 is asked for on a device that is not CUDA: on a CPU it is slower than
-            float32 where it works at all.
-    """
-    if precision == "float32":
-        return nullcontext()
-    kind = torch.device(device).type
-    if kind != "cuda":
-        raise ConfigError(f"precision = {precision!r} needs a CUDA device, not {kind}; use float32")
-    return torch.autocast("cuda", torch.bfloat16)

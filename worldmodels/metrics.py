@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from octoworld.core.errors import DatasetError
 
 from .dataset import EpisodeDataset
-from .flow import FlowWorldModel
+from .latent_model import LatentWorldModel
 from .replay import start_rows
 
 MaskFn = Callable[[torch.Tensor], torch.Tensor]
@@ -98,7 +98,7 @@ def _widened(mask: torch.Tensor) -> torch.Tensor:
 
 @torch.no_grad()
 def rollout_report(
-    model: FlowWorldModel,
+    model: LatentWorldModel,
     dataset: EpisodeDataset,
     generator: torch.Generator,
     *,
@@ -175,7 +175,7 @@ def rollout_report(
 
 @torch.no_grad()
 def action_following(
-    model: FlowWorldModel,
+    model: LatentWorldModel,
     dataset: EpisodeDataset,
     generator: torch.Generator,
     *,
@@ -206,14 +206,14 @@ def imagined_latents(imagined) -> torch.Tensor:
     return imagined.latents[:, -1].cpu()
 
 
-def _start(model: FlowWorldModel, dataset: EpisodeDataset, episode: np.ndarray, time: np.ndarray):
+def _start(model: LatentWorldModel, dataset: EpisodeDataset, episode: np.ndarray, time: np.ndarray):
     rows = start_rows(dataset, episode, time, model.context_length)
     latents = dataset.need_latents()[rows].to(model.device)
     return model.start_latents(latents, dataset.proprio[rows].to(model.device))
 
 
 def _object_recalls(
-    model: FlowWorldModel,
+    model: LatentWorldModel,
     pictures: list[tuple[torch.Tensor, torch.Tensor]],
     object_mask: MaskFn,
     still: list[torch.Tensor],

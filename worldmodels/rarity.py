@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch.nn import functional as F
 
@@ -25,6 +27,23 @@ def rarity(dataset: EpisodeDataset, batch_size: int = 2048) -> torch.Tensor:
         variance = cells.var(0, correction=0) + FLOOR**2
         score += ((cells - cells.mean(0)).pow(2) / variance).mean((1, 2, 3))
     return score / max(len(dataset.frames), 1)
+
+
+def rare_rows(
+    dataset: EpisodeDataset, count: int, share: float
+) -> Callable[[torch.Generator], torch.Tensor]:
+    """Draws `count` row numbers: `share` of them by squared rarity, the others evenly."""
+    rare = round(count * share)
+    weight = rarity(dataset).square() if rare else torch.ones(dataset.num_rows)
+
+    def draw(generator: torch.Generator) -> torch.Tensor:
+        rows = torch.randint(dataset.num_rows, (count - rare,), generator=generator)
+        if not rare:
+            return rows
+        chosen = torch.multinomial(weight, rare, replacement=True, generator=generator)
+        return torch.cat([rows, chosen])
+
+    return draw
 
 
 def _means(images: torch.Tensor) -> torch.Tensor:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from .dataset import EpisodeDataset
-from .flow import FlowWorldModel
+from .latent_model import LatentWorldModel
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Replayed:
 
 @torch.no_grad()
 def replay(
-    model: FlowWorldModel,
+    model: LatentWorldModel,
     dataset: EpisodeDataset,
     config: ReplayConfig,
     generator: torch.Generator,
@@ -100,7 +100,7 @@ def start_rows(
 
 
 def _trust(
-    imagined: torch.Tensor, true: torch.Tensor, model: FlowWorldModel, config: ReplayConfig
+    imagined: torch.Tensor, true: torch.Tensor, model: LatentWorldModel, config: ReplayConfig
 ) -> torch.Tensor:
     """(B, T): 1 / (1 + (error of the worst token / scale)^2), 0 under `min_trust`."""
     error = (imagined - true).pow(2).mean(-1).amax(-1).sqrt()

@@ -9,6 +9,13 @@ import torch
 from octoworld.core.fit import FitConfig
 from octoworld.data.episode import Episode
 from worldmodels.autoencoder import AutoencoderConfig, encode_dataset, train_autoencoder
+from worldmodels.autoregressive import (
+    AutoregressiveConfig,
+    AutoregressiveTrainConfig,
+    TokenizerConfig,
+    train_autoregressive,
+    train_tokenizer,
+)
 from worldmodels.dataset import EpisodeDataset
 from worldmodels.flow import FlowConfig, FlowTrainConfig, Sight, train_flow
 from worldmodels.reflector import ReflectorConfig, ReflectorTrainConfig, train_reflector
@@ -73,8 +80,8 @@ def episodes() -> list[Episode]:
 
 
 @pytest.fixture(scope="session")
-def trained(episodes, tmp_path_factory):
-    """Autoencoder, data sets (train, test) with latents, and a flow model, all tiny and trained."""
+def encoded(episodes, tmp_path_factory):
+    """A tiny trained autoencoder, and data sets (train, test) with its latents."""
     folder = tmp_path_factory.mktemp("worldmodels")
     dataset = EpisodeDataset.from_episodes(episodes)
     held_out = EpisodeDataset.from_episodes(make_episodes(16, 24, seed=1))
@@ -90,6 +97,23 @@ def trained(episodes, tmp_path_factory):
     for data in (dataset, held_out):
         blocks = np.concatenate([e["privileged"] for e in data.episodes])
         data.objects = torch.from_numpy(blocks)
+    # the state is tool and block; the block's place is told in images
+    maps = torch.zeros(1, 1, 3, 5)
+    maps[0, 0, 0, 2], maps[0, 0, 1, 3] = 2.0, 2.0
+    maps[0, 0, :, 4] = torch.tensor([-1.0, -1.0, 1.0])
+    return {
+        "folder": folder,
+        "dataset": dataset,
+        "held_out": held_out,
+        "autoencoder": autoencoder,
+        "sight": Sight(maps, torch.tensor([0.2])),
+        "metrics": ae_metrics,
+    }
+
+
+@pytest.fixture(scope="session")
+def trained(encoded):
+    """The same, and a flow model trained on them."""
     flow = FlowTrainConfig(
         model=FlowConfig(
             dim=64,
@@ -110,38 +134,72 @@ def trained(episodes, tmp_path_factory):
         state_chunks=2,
         eyes=FitConfig(steps=250, batch_size=48, learning_rate=4e-3, ema_decay=0.98),
     )
-    # the state is tool and block; the block's place is told in images
-    maps = torch.zeros(1, 1, 3, 5)
-    maps[0, 0, 0, 2], maps[0, 0, 1, 3] = 2.0, 2.0
-    maps[0, 0, :, 4] = torch.tensor([-1.0, -1.0, 1.0])
-    sight = Sight(maps, torch.tensor([0.2]))
-    model, flow_metrics = train_flow(
-        dataset, autoencoder, flow, folder / "flow", seed=0, sight=sight
-    )
-    return {
-        "folder": folder,
-        "dataset": dataset,
-        "held_out": held_out,
-        "autoencoder": autoencoder,
-        "model": model,
-        "sight": sight,
-        "metrics": ae_metrics | flow_metrics,
-    }
+    model, metrics = train_flow(
+        encoded["dataset"], encoded["autoencoder"], flow, encoded["folder"] / "flow", seed=0,
+        sight=encoded["sight"],
+    )  # fmt: skip
+    return encoded | {"model": model, "metrics": encoded["metrics"] | metrics}
 
 
 @pytest.fixture(scope="session")
-def reflector(trained):
+def reflector(encoded):
     """A reflector trained on the real rows."""
     config = ReflectorTrainConfig(
         model=ReflectorConfig(dim=48, heads=2, frame_layers=2, text_layers=1, dropout=0.0),
         fit=FitConfig(steps=400, batch_size=32, learning_rate=2e-3, warmup_steps=20),
     )
     model, _ = train_reflector(
-        trained["dataset"],
-        trained["autoencoder"],
+        encoded["dataset"],
+        encoded["autoencoder"],
         config,
-        trained["folder"] / "reflector",
+        encoded["folder"] / "reflector",
         seed=0,
-        validation=trained["held_out"],
+        validation=encoded["held_out"],
     )
     return model
+
+
+@pytest.fixture(scope="session")
+def tokenizer(encoded):
+    """A tokenizer of three codes a token, trained on the real rows."""
+    model, metrics = train_tokenizer(
+        encoded["dataset"],
+        encoded["autoencoder"],
+        TokenizerConfig(groups=3, levels=(5, 5, 3, 3), hidden=96, decoder_width=16),
+        FitConfig(steps=220, batch_size=32, learning_rate=5e-3, warmup_steps=20, ema_decay=0.98),
+        encoded["folder"] / "tokenizer",
+        seed=0,
+    )
+    assert metrics["tokenizer/usage"] > 1
+    return model
+
+
+@pytest.fixture(scope="session")
+def dreamer(encoded, tokenizer):
+    """An autoregressive model, trained; otherwise as `trained`."""
+    config = AutoregressiveTrainConfig(
+        model=AutoregressiveConfig(
+            dim=64,
+            layers=2,
+            heads=2,
+            context_length=2,
+            state_hidden=64,
+            eyes_width=16,
+            cell_width=32,
+            draft_blocks=1,
+            head_width=48,
+        ),
+        fit=FitConfig(
+            steps=200, batch_size=32, learning_rate=4e-3, warmup_steps=20, ema_decay=0.98
+        ),
+        polish=FitConfig(steps=0),
+        self_forcing_share=0.1,
+        state=FitConfig(steps=300, batch_size=48, learning_rate=3e-3, ema_decay=0.98),
+        state_chunks=2,
+        eyes=FitConfig(steps=120, batch_size=48, learning_rate=6e-3, ema_decay=0.98),
+    )
+    model, metrics = train_autoregressive(
+        encoded["dataset"], tokenizer, config, encoded["folder"] / "autoregressive", seed=0,
+        sight=encoded["sight"],
+    )  # fmt: skip
+    return encoded | {"model": model, "metrics": metrics}

@@ -8,7 +8,7 @@ import torch
 from octoworld.core.config import to_dict
 from octoworld.core.errors import ConfigError
 from worldmodels.autoencoder import AutoencoderConfig, FrameAutoencoder
-from worldmodels.flow.cells import to_cells, to_tokens
+from worldmodels.cells import to_cells, to_tokens
 from worldmodels.metrics import psnr
 
 

@@ -6,7 +6,7 @@ import torch
 from octoworld.core.registry import TASKS
 from sim.cameras import image_matrix, projection
 from tasks.env import scene_cameras
-from worldmodels.flow.carry import Sight, carried, channels, points_in_image
+from worldmodels.carry import Sight, carried, channels, points_in_image
 
 SIGHT = Sight(torch.tensor([[[[2.0, 0, -1], [0, 2.0, -1], [0, 0, 1.0]]]]), torch.tensor([0.15]))
 """One camera, one point; the state is its place from the upper left corner, in images."""

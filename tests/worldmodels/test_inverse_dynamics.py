@@ -99,7 +99,9 @@ def reward_net(split, folder):
 
 @pytest.fixture(scope="module")
 def judge_net(split, folder):
-    return train_inverse_dynamics(split[1], short(judge_config, 220, 4e-3), folder / "judge", seed=1)[0]
+    return train_inverse_dynamics(
+        split[1], short(judge_config, 220, 4e-3), folder / "judge", seed=1
+    )[0]
 
 
 def gate_of(model, dataset, **changes) -> GateReport:

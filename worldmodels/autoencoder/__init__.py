@@ -1,6 +1,12 @@
 """Images to tokens and back."""
 
-from .model import AutoencoderConfig, FrameAutoencoder
+from .model import AutoencoderConfig, FrameAutoencoder, Residual
 from .train import encode_dataset, train_autoencoder
 
-__all__ = ["AutoencoderConfig", "FrameAutoencoder", "encode_dataset", "train_autoencoder"]
+__all__ = [
+    "AutoencoderConfig",
+    "FrameAutoencoder",
+    "Residual",
+    "encode_dataset",
+    "train_autoencoder",
+]

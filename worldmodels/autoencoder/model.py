@@ -74,20 +74,22 @@ class AutoencoderConfig:
         return len(self.cameras) * self.grid**2
 
 
-def _norm(channels: int) -> nn.GroupNorm:
+def norm(channels: int) -> nn.GroupNorm:
+    """Over groups of about 4 to 8 channels."""
     return nn.GroupNorm(min(8, channels // 4), channels)
 
 
-class _Residual(nn.Module):
+class Residual(nn.Module):
     """x + 1x1(act(3x3(norm(x)))): one 3x3 keeps a token's view local, so it is easy to predict."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.norm = _norm(channels)
+        self.norm = norm(channels)
         self.mix = nn.Conv2d(channels, channels, 3, padding=1)
         self.out = nn.Conv2d(channels, channels, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """X (N, channels, h, w)."""
         return x + self.out(F.silu(self.mix(F.silu(self.norm(x)))))
 
 
@@ -106,13 +108,13 @@ class _Encoder(nn.Module):
         w, deep = widths[0], widths[-1]
         stem: list[nn.Module] = [nn.Conv2d(3, w, 4, stride=2, padding=1)]
         for narrow, wide in itertools.pairwise(widths):
-            stem += [_norm(narrow), nn.SiLU(), nn.Conv2d(narrow, wide, 4, stride=2, padding=1)]
+            stem += [norm(narrow), nn.SiLU(), nn.Conv2d(narrow, wide, 4, stride=2, padding=1)]
         self.stem = nn.Sequential(*stem)
         self.camera = nn.Parameter(torch.zeros(len(settings.cameras), deep))
         self.body = nn.Sequential(
-            _Residual(deep),
-            _Residual(deep),
-            _norm(deep),
+            Residual(deep),
+            Residual(deep),
+            norm(deep),
             nn.SiLU(),
             nn.Conv2d(deep, settings.latent_channels // settings.cells**2, 1),
             # cells side by side make a token: a cell's code is learned at all places of an image
@@ -134,11 +136,11 @@ class _Decoder(nn.Module):
             nn.Conv2d(settings.latent_channels // settings.cells**2, deep, 3, padding=1),
         )
         self.camera = nn.Parameter(torch.zeros(len(settings.cameras), deep))
-        body: list[nn.Module] = [_Residual(deep), _Residual(deep), _norm(deep), nn.SiLU()]
+        body: list[nn.Module] = [Residual(deep), Residual(deep), norm(deep), nn.SiLU()]
         for wide, narrow in itertools.pairwise(reversed(widths)):
             size = 3 if narrow == w else 1
             grow = nn.Conv2d(wide, 4 * narrow, size, padding=size // 2)
-            body += [grow, nn.PixelShuffle(2), _norm(narrow), nn.SiLU()]
+            body += [grow, nn.PixelShuffle(2), norm(narrow), nn.SiLU()]
         self.body = nn.Sequential(*body, last := nn.Conv2d(w, 12, 3, padding=1), nn.PixelShuffle(2))
         self.apply(_init)
         nn.init.normal_(last.weight, std=0.01)  # begin at the background
@@ -220,12 +222,29 @@ class FrameAutoencoder(ModelMixin, ConfigMixin):
         self, frames: Mapping[str, torch.Tensor], generator: torch.Generator
     ) -> dict[str, torch.Tensor]:
         """Moving-weighted L1 of pixels and of gradients; frames camera -> (B, H, W, 3) uint8."""
-        settings, total, pixel, moving_error = self.settings, 0.0, 0.0, 0.0
+        settings, drawn, images = self.settings, [], []
         for index, camera in enumerate(settings.cameras):
-            image = self._float(frames[camera])
+            images.append(image := self._float(frames[camera]))
             z = self._encode(image, index)
             noise = torch.randn(z.shape, generator=generator, device=generator.device).to(z.device)
-            out = self.decoder(z + settings.latent_noise * noise, index) + self.background[index]
+            z = z + settings.latent_noise * noise
+            drawn.append(self.decoder(z, index) + self.background[index])
+        return self._terms(drawn, images)
+
+    def drawing_loss(
+        self, latents: torch.Tensor, frames: Mapping[str, torch.Tensor]
+    ) -> dict[str, torch.Tensor]:
+        """`loss` of what is drawn from standardised latents (B, S, C), as if `encode` gave them."""
+        indices = range(len(self.settings.cameras))
+        drawn = [self.decode_float(latents, i) for i in indices]
+        return self._terms(drawn, [self._float(frames[c]) for c in self.settings.cameras])
+
+    def _terms(
+        self, drawn: list[torch.Tensor], images: list[torch.Tensor]
+    ) -> dict[str, torch.Tensor]:
+        """Loss terms of what was drawn, both (B, 3, H, W) for each camera."""
+        settings, total, pixel, moving_error = self.settings, 0.0, 0.0, 0.0
+        for index, (out, image) in enumerate(zip(drawn, images, strict=True)):
             moving = self.moving_mask(image, index)
             weight = self._weights(image, moving)
             difference = out - image

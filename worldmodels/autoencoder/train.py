@@ -12,7 +12,7 @@ from octoworld.core.fit import FitConfig, fit
 from octoworld.core.rng import derive_seed, torch_generator
 
 from ..dataset import EpisodeDataset, images_of
-from ..rarity import rarity
+from ..rarity import rare_rows
 from .model import AutoencoderConfig, FrameAutoencoder
 
 MEDIAN_FRAMES = 512
@@ -42,16 +42,10 @@ def train_autoencoder(
     model = FrameAutoencoder(to_dict(config)).to(device)  # type: ignore[arg-type]
     model.set_background(_draw(dataset, MEDIAN_FRAMES, seed, "median", device))
 
-    rare = round(fit_config.batch_size * config.rare_share)
-    weight = rarity(dataset).square() if rare else torch.ones(dataset.num_rows)
+    draw_rows = rare_rows(dataset, fit_config.batch_size, config.rare_share)
 
     def loss_fn(step: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
-        even = (fit_config.batch_size - rare,)
-        rows = torch.randint(dataset.num_rows, even, generator=generator)
-        if rare:
-            chosen = torch.multinomial(weight, rare, replacement=True, generator=generator)
-            rows = torch.cat([rows, chosen])
-        return model.loss(images_of(dataset.frames, rows, device), generator)
+        return model.loss(images_of(dataset.frames, draw_rows(generator), device), generator)
 
     metrics = fit(model, loss_fn, fit_config, folder, seed=seed, label="autoencoder")
     model.set_latent_moments(_draw(dataset, MOMENT_FRAMES, seed, "moments", device))

@@ -1,13 +1,13 @@
 """The flow-matching world model."""
 
-from .carry import Sight
+from ..carry import Sight
+from ..latent_model import LatentClip
 from .config import FlowConfig
-from .model import FlowHistory, FlowWorldModel, LatentClip
+from .model import FlowWorldModel
 from .train import FlowTrainConfig, train_flow
 
 __all__ = [
     "FlowConfig",
-    "FlowHistory",
     "FlowTrainConfig",
     "FlowWorldModel",
     "LatentClip",

@@ -15,9 +15,10 @@ import torch
 
 from octoworld.core.errors import ConfigError
 
+from ..conditioning import gaussian
+from ..latent_model import LatentHistory
 from ..model import Decode, Imagined
-from .model import FlowHistory, FlowWorldModel, Foreseen
-from .sampling import gaussian
+from .model import FlowWorldModel, Foreseen
 
 
 @dataclass(frozen=True)
@@ -43,13 +44,13 @@ class ChainConfig:
 @torch.no_grad()
 def sample_chain(
     model: FlowWorldModel,
-    history: FlowHistory,
+    history: LatentHistory,
     actions: torch.Tensor,
     generator: torch.Generator,
     config: ChainConfig,
     temperature: float = 1.0,
     decode: Decode = "all",
-) -> tuple[FlowHistory, Imagined, torch.Tensor, torch.Tensor]:
+) -> tuple[LatentHistory, Imagined, torch.Tensor, torch.Tensor]:
     """Imagine `actions` (B, K, A) by a chain.
 
     Returns:
@@ -71,7 +72,7 @@ def sample_chain(
 
 def chain_log_prob(
     model: FlowWorldModel,
-    history: FlowHistory,
+    history: LatentHistory,
     actions: torch.Tensor,
     chain: torch.Tensor,
     config: ChainConfig,

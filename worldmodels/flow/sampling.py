@@ -45,10 +45,3 @@ def euler(
         slope = velocity(sample, predict_clean(sample, level), level[..., None, None])
         sample = scheduler.step(slope, timestep, sample, return_dict=False)[0]  # type: ignore[arg-type]
     return sample
-
-
-def gaussian(
-    shape: tuple[int, ...], generator: torch.Generator, like: torch.Tensor
-) -> torch.Tensor:
-    """Standard normal numbers from `generator`, on the device and of the type of `like`."""
-    return torch.randn(shape, generator=generator, device=generator.device).to(like)

@@ -9,7 +9,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from .cells import CellBlock, to_cells, to_tokens
+from ..cells import CellBlock, to_cells, to_tokens
+from ..conditioning import rich
 from .config import FlowConfig
 
 KeyValue = tuple[torch.Tensor, torch.Tensor]
@@ -134,7 +135,8 @@ class FlowTransformer(nn.Module):
         """Latents (B, 1+c, S, C), anchor first, and their states (B, 1+c, D)."""
         stacked = latents.transpose(1, 2).flatten(2)
         x = (self.context_in(stacked) + self.position)[:, None]
-        condition = self._modulation(self.context_condition(self._rich(state).flatten(1))[:, None])
+        told = rich(state, self.octaves).flatten(1)
+        condition = self._modulation(self.context_condition(told)[:, None])
         cache = []
         for block in self.blocks:
             x, key_value = block(x, condition)
@@ -165,9 +167,9 @@ class FlowTransformer(nn.Module):
             carried: (B * K * cameras, channels, h, w) of `carry.carried`.
         """
         frames = noisy.shape[1]
-        rich = self._rich(after)
-        token = self.action_token(torch.cat([actions, rich], -1)) + self.future_slot[:frames]
-        given = torch.cat([actions, self._rich(before), rich, after - before], -1)
+        was, now = (rich(x, self.octaves) for x in (before, after))
+        token = self.action_token(torch.cat([actions, now], -1)) + self.future_slot[:frames]
+        given = torch.cat([actions, was, now, after - before], -1)
         summary = self.future_condition(given) + self.time(_sinusoid(level))
         condition = self._modulation(summary)
         film = F.silu(summary).flatten(0, 1).repeat_interleave(self.cameras, 0)
@@ -199,12 +201,6 @@ class FlowTransformer(nn.Module):
         own = own.unflatten(0, (batch, frames, self.cameras))
         beneath = context.cells.unflatten(0, (batch, 1, self.cameras)) + self.cell_position
         return (own + beneath).flatten(0, 2).contiguous(memory_format=torch.channels_last)
-
-    def _rich(self, state: torch.Tensor) -> torch.Tensor:
-        """Standardised state (..., D) with its sines and cosines (..., D * (1 + 2 octaves))."""
-        scale = 2.0 ** torch.arange(self.octaves, device=state.device) * (math.pi / 2)
-        angle = (state[..., None] * scale).flatten(-2)
-        return torch.cat([state, angle.sin(), angle.cos()], -1)
 
     def _modulation(self, summary: torch.Tensor) -> torch.Tensor:
         return self.modulation(F.silu(summary)).unflatten(-1, (6, -1))

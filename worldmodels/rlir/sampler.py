@@ -8,10 +8,11 @@ import torch
 
 from octoworld.rl import Anchor
 
+from ..clips import ClipSampler
 from ..dataset import EpisodeDataset
-from ..flow import FlowHistory, FlowWorldModel
+from ..flow import FlowWorldModel
 from ..flow.chain import ChainConfig, chain_log_prob, sample_chain
-from ..flow.train import ClipSampler
+from ..latent_model import LatentHistory
 from ..model import Decode, Imagined
 
 
@@ -56,7 +57,7 @@ class FlowSampler:
 
     def sample(
         self,
-        history: FlowHistory,
+        history: LatentHistory,
         actions: torch.Tensor,
         generator: torch.Generator,
         temperature: float,
@@ -69,7 +70,7 @@ class FlowSampler:
 
     def log_prob(
         self,
-        history: FlowHistory,
+        history: LatentHistory,
         actions: torch.Tensor,
         choice: torch.Tensor,
         temperature: float,
@@ -80,8 +81,8 @@ class FlowSampler:
 
     @torch.no_grad()
     def show(
-        self, history: FlowHistory, actions: torch.Tensor, choice: torch.Tensor, decode: Decode
-    ) -> tuple[FlowHistory, Imagined]:
+        self, history: LatentHistory, actions: torch.Tensor, choice: torch.Tensor, decode: Decode
+    ) -> tuple[LatentHistory, Imagined]:
         """See `Sampler`."""
         chain = self._chain(history, actions, choice)
         return self.model.go_on(history, self.model.foresee(history, actions), chain[:, -1], decode)
@@ -96,6 +97,6 @@ class FlowSampler:
         return loss
 
     def _chain(
-        self, history: FlowHistory, actions: torch.Tensor, choice: torch.Tensor
+        self, history: LatentHistory, actions: torch.Tensor, choice: torch.Tensor
     ) -> torch.Tensor:
         return choice.unflatten(2, (actions.shape[1], *history.latents.shape[2:]))
