@@ -104,7 +104,7 @@ BACKENDS: Registry = Registry(
         "sim.backends.rotorcraft",
     ),
 )
-WORLD_MODELS: Registry = Registry("world model", ("worldmodels.flow",))
+WORLD_MODELS: Registry = Registry("world model", ("worldmodels.flow", "worldmodels.pretrained"))
 POLICIES: Registry = Registry(
     "policy", ("vla.tiny", "vla.act", "vla.diffusion", "vla.hf", "vla.controller")
 )
