@@ -104,7 +104,9 @@ BACKENDS: Registry = Registry(
         "sim.backends.rotorcraft",
     ),
 )
-WORLD_MODELS: Registry = Registry("world model", ("worldmodels.flow", "worldmodels.autoregressive"))
+WORLD_MODELS: Registry = Registry(
+    "world model", ("worldmodels.flow", "worldmodels.autoregressive", "worldmodels.pretrained")
+)
 POLICIES: Registry = Registry(
     "policy", ("vla.tiny", "vla.act", "vla.diffusion", "vla.hf", "vla.controller")
 )
