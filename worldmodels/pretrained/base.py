@@ -188,9 +188,8 @@ class _Source:
             return None
         with self._told():
             try:
-                return type("Named", (ConfigMixin,), {"config_name": name}).load_config(
-                    self.model, subfolder=part, **self._options()
-                )
+                named: Any = type("Named", (ConfigMixin,), {"config_name": name})
+                return named.load_config(self.model, subfolder=part, **self._options())
             except OSError as error:
                 if not needed and isinstance(error.__context__, EntryNotFoundError):
                     return None

@@ -1,5 +1,7 @@
 """A square that goes where it is told, and tiny models of two families trained on it."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -13,7 +15,7 @@ from worldmodels.pretrained import PretrainedConfig, PretrainedTrainConfig, trai
 from .tiny import build
 
 SIDE, STEP = 32, 0.5
-SMALL = {
+SMALL: dict[str, Any] = {
     "context_length": 4, "max_chunk": 4, "sampling_steps": 2, "adapter_width": 64,
     "state_hidden": 64, "state_layers": 2, "lora_rank": 16,
 }  # fmt: skip

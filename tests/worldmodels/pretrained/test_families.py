@@ -1,5 +1,7 @@
 """What is known of a family agrees with diffusers' own pipelines."""
 
+from typing import Any
+
 import pytest
 import torch
 from diffusers import LTXImageToVideoPipeline, WanImageToVideoPipeline, WanTransformer3DModel
@@ -59,6 +61,7 @@ def test_sampling_is_that_of_the_pipeline(video_model, recordings):
         "num_inference_steps": steps, "guidance_scale": 1.0, "output_type": "latent",
     }  # fmt: skip
     whole = torch.cat([past, noise], 2)
+    pipeline: Any
     if family.transformer_class is WanTransformer3DModel:
         pipeline = WanImageToVideoPipeline(**parts, expand_timesteps=True)
         theirs = pipeline(**asked, prompt_embeds=text, latents=whole).frames
