@@ -85,9 +85,7 @@ def test_kept_episode_holds_what_was_done(driven):
     assert not episode["next.success"].any() and episode["next.done"].tolist()[-1]
     named = {"task": "PickUp", "robot": "panda", "control_mode": "ee_delta_pos", "seed": 7}
     facts = {"source": "teleop", "first_success": -1, "ends_on_success": True}
-    assert named | facts == {
-        k: v for k, v in episode.info.items() if k != "temperature"
-    }
+    assert named | facts == {k: v for k, v in episode.info.items() if k != "temperature"}
     assert (out / "scene.xml").exists() and not check(out)
 
 
