@@ -213,6 +213,8 @@ def test_roles_share_nothing(reward_net, judge_net, split, folder):
         check_independent(reward, reward)
     with pytest.raises(CheckpointError, match="trained as 'judge' and 'reward'"):
         check_independent(judge_net, reward)
+    with pytest.raises(CheckpointError, match="trained to be the judge"):
+        InverseReward(judge_net, gate_of(judge_net, split[2]))
     both = split[1].subset([0, 1]), split[0].subset([0])
     joined = EpisodeDataset.from_episodes([e for part in both for e in part.episodes])
     leaky, _ = train_inverse_dynamics(joined, short(judge_config, 1), folder / "leaky", seed=1)

@@ -64,9 +64,9 @@ class GateConfig:
     """Of darkened frames, as a share of their own."""
 
     def __post_init__(self) -> None:
-        if self.clips < 2 or self.steps < 1:
+        if self.clips < 2 or self.steps < 3:
             raise ConfigError(
-                f"clips {self.clips} must be at least 2, steps {self.steps} at least 1"
+                f"clips {self.clips} must be at least 2, steps {self.steps} at least 3"
             )
         for name in ("real", "broken", "moving_share", "blur", "brightness"):
             value = getattr(self, name)

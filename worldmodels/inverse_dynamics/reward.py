@@ -48,7 +48,7 @@ class InverseReward:
     """
 
     def __init__(self, model: InverseDynamics, report: GateReport, *, reach: float = 0.5) -> None:
-        """Use `model`, on the device that it is on.
+        """Use `model`, on the device that it is on, frozen.
 
         Args:
             model: the network.
@@ -57,7 +57,7 @@ class InverseReward:
 
         Raises:
             GateError: the gate was not passed.
-            CheckpointError: the report is about other weights.
+            CheckpointError: the report is about other weights, or the network is a judge.
             ConfigError: `reach` is not positive.
         """
         if report.fingerprint != model.fingerprint():
@@ -66,6 +66,11 @@ class InverseReward:
                 f"{model.fingerprint()}: run the gate on this network"
             )
         report.require("a reward")
+        if model.role == "judge":
+            raise CheckpointError(
+                "this network was trained to be the judge; what is optimised against judges no "
+                "more. Train another with the role `reward`"
+            )
         if reach <= 0:
             raise ConfigError(f"reach = {reach}: expected above 0")
         self.model, self.report, self.reach = model.eval().requires_grad_(False), report, reach
