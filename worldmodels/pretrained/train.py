@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -12,6 +12,7 @@ from torch import nn
 from octoworld.core.config import save_config
 from octoworld.core.errors import ConfigError, DatasetError
 from octoworld.core.fit import FitConfig, fit
+from octoworld.core.parallel import Share
 
 from ..autoencoder import FrameAutoencoder
 from ..dataset import EpisodeDataset
@@ -107,7 +108,8 @@ def train_pretrained(
     if autoencoder is not None:
         model.attach(autoencoder)
     known = _embeddings(dataset, model, texts)
-    save_config(config, folder / "config.yaml")
+    if Share.current().rank == 0:
+        save_config(replace(config, model=model.settings), folder / "config.yaml")
     metrics = _learn_state(model, dataset, config, folder / "state", seed)
     settings, size = model.settings, config.fit.batch_size
     temporal = model.family.temporal
@@ -126,7 +128,8 @@ def train_pretrained(
 
     model.dynamics.requires_grad_(False)
     metrics |= fit(Trained(model), loss_fn, config.fit, folder, seed=seed, label="pretrained")
-    model.save_pretrained(folder)
+    if Share.current().rank == 0:
+        model.save_pretrained(folder)
     return model, metrics
 
 

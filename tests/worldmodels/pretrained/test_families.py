@@ -9,9 +9,11 @@ from diffusers import LTXImageToVideoPipeline, WanImageToVideoPipeline, WanTrans
 from worldmodels.pretrained.base import load_base
 from worldmodels.pretrained.config import PretrainedConfig
 from worldmodels.pretrained.family import Condition
+from worldmodels.pretrained.ltx import LtxFamily
 from worldmodels.pretrained.pictures import to_video
 from worldmodels.pretrained.video import VideoModel
 
+from . import tiny
 from .conftest import seeded
 from .tiny import FAMILIES
 
@@ -92,3 +94,21 @@ def test_loss_is_zero_for_the_true_velocity(video_model, recordings, monkeypatch
     monkeypatch.setattr(family, "velocity", truth)
     for seed in range(3):
         assert float(video_model.loss(shown, told, seeded(seed))) < 1e-4
+
+
+@torch.no_grad()
+def test_decoders_that_draw_are_seeded_too():
+    """LTX's from 0.9.1 on: told of the noise level, and adding some of their own."""
+    transformer, plain, _ = tiny.ltx()
+    noisy = {
+        "timestep_conditioning": True, "decoder_inject_noise": (True,) * 4,
+        "decoder_block_out_channels": (8, 8, 8),
+    }  # fmt: skip
+    vae = type(plain).from_config({**plain.config, **noisy})
+    for name, parameter in vae.named_parameters():
+        if "per_channel_scale" in name:
+            parameter.fill_(1.0)
+    family = LtxFamily(transformer, vae)
+    latents = torch.randn(1, 8, 2, 4, 4, generator=seeded())
+    first, again, other = (family.decode(latents, seeded(s)) for s in (0, 0, 1))
+    assert torch.equal(first, again) and not torch.equal(first, other)

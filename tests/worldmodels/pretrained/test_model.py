@@ -130,6 +130,19 @@ def test_protocol_loss_has_both_parts(trained, recordings):
     assert torch.equal(losses["loss"], losses["flow"] + losses["state"])
 
 
+def test_image_to_video(base_of, recordings):
+    """Without the anchor and with one frame of context, as the models were pretrained."""
+    changes = SMALL | {"anchor": False, "context_length": 1, "max_chunk": 8}
+    config = PretrainedConfig(model=base_of("ltx"), **changes)
+    model = PretrainedWorldModel.build(config, Robot.of(recordings[1]), seed=0)
+    history, rows = start(model, recordings[1], after=8)
+    assert torch.equal(history.pictures[:, 0], recordings[1].frames["front"][rows[:, 0]])
+    actions = recordings[1].actions[rows[:, :-1]]
+    longer, seen = model.imagine(history, actions[:, :6], seeded())
+    assert seen.frames["front"].shape[1] == 6 and longer.pictures.shape[1] == 1
+    assert model.loss(recordings[1].clip(torch.cat([rows[:, :1], rows], 1)), seeded())["flow"] > 0
+
+
 def test_several_cameras_share_a_picture(base_of):
     robot = Robot(("front", "wrist"), (48, 40), proprio_dim=3, action_dim=2, fps=10)
     config = PretrainedConfig(model=base_of("wan"), **SMALL)
