@@ -32,6 +32,10 @@ class LatentModelConfig:
     """Noise on the conditioning state in training [its std]."""
     moving_weight: float = 6.0
     """Extra weight of tokens that change between the last context frame and the target."""
+    told_state: bool = True
+    """Draw frames where the state model foresees arm and things. Without, pictures follow from
+    frames and actions alone, as in models of video where nothing but frames is known; the state is
+    foreseen beside them, and nothing in a picture comes from it."""
     state_octaves: int = 5
     """Sines and cosines of the conditioning state, periods 4 std, 2 std, ...: the arm must be drawn
     to the pixel."""

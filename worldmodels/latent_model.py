@@ -331,6 +331,14 @@ class LatentWorldModel(ModelMixin, ConfigMixin):
         )
         return carry.carried(old, [was[:, 0], was[:, 1]], now, self.sight_spread)
 
+    def _told(
+        self, state: torch.Tensor, after: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Standardised states of context and future as pictures are told them: zeros if not."""
+        if self.settings.told_state:
+            return state, after
+        return torch.zeros_like(state), torch.zeros_like(after)
+
     def _standard(self, state: torch.Tensor) -> torch.Tensor:
         return (state - self.state_mean) / self.state_std
 

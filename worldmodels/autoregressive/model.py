@@ -61,6 +61,8 @@ class AutoregressiveWorldModel(LatentWorldModel):
     autoencoder's do. `sample` and `log_probs` show the model as a policy over codes.
     """
 
+    history_class = TokenHistory
+
     @register_to_config
     def __init__(
         self,
@@ -233,9 +235,24 @@ class AutoregressiveWorldModel(LatentWorldModel):
     ) -> tuple[TokenHistory, Imagined]:
         """Apply `actions` (B, K, A), 1 <= K <= max_chunk; the rest is as in `sample`."""
         history, rollout, state = self._draw(history, actions, generator, temperature, top_k)
-        latents = self.quantiser.latents(rollout.tokens)
-        proprio, objects = self._parted(state)
-        return history, Imagined(proprio, self._drawn(latents, decode), latents, objects)
+        return history, self._imagined(rollout.tokens, state, decode)
+
+    @torch.no_grad()
+    def show(
+        self, history: TokenHistory, actions: torch.Tensor, tokens: torch.Tensor,
+        decode: Decode = "all",
+    ) -> tuple[TokenHistory, Imagined]:
+        """What codes (B, K, S, G) under actions (B, K, A) show, as if they had been drawn.
+
+        Raises:
+            ActionError: the actions have another shape or are not finite.
+            ConfigError: the codes are not of this tokenizer.
+        """  # fmt: skip
+        self._check_actions(history, actions)
+        self._check_tokens(tokens, actions.shape[:2])
+        state = self._after(history, actions) * self.state_std + self.state_mean
+        longer = self._longer(history, tokens, self.quantiser.latents(tokens), state)
+        return longer, self._imagined(tokens, state, decode)
 
     # -- parts -----------------------------------------------------------------------------------
 
@@ -267,14 +284,29 @@ class AutoregressiveWorldModel(LatentWorldModel):
             logs.append(log)
             seen.append(latents)
         tokens, state = torch.stack(drawn, 1), given.state * self.state_std + self.state_mean
+        longer = self._longer(history, tokens, torch.stack(seen, 1), state)
+        return longer, TokenRollout(tokens, torch.stack(logs, 1)), state
+
+    def _longer(
+        self,
+        history: TokenHistory,
+        tokens: torch.Tensor,
+        latents: torch.Tensor,
+        state: torch.Tensor,
+    ) -> TokenHistory:
+        """The history with K frames more, of states in their own units."""
         proprio, objects = self._parted(state)
-        longer = TokenHistory(
-            push(history.latents, torch.stack(seen, 1)),
+        return TokenHistory(
+            push(history.latents, latents),
             push(history.proprio, proprio),
             push(history.objects, objects),
             push(history.tokens, tokens),
         )
-        return longer, TokenRollout(tokens, torch.stack(logs, 1)), state
+
+    def _imagined(self, tokens: torch.Tensor, state: torch.Tensor, decode: Decode) -> Imagined:
+        latents = self.quantiser.latents(tokens)
+        proprio, objects = self._parted(state)
+        return Imagined(proprio, self._drawn(latents, decode), latents, objects)
 
     def _draw_frame(
         self,
@@ -313,10 +345,14 @@ class AutoregressiveWorldModel(LatentWorldModel):
 
     def _foreseen(self, history: TokenHistory, actions: torch.Tensor) -> _Given:
         """What is known of the frames after `history` under `actions`."""
-        state = self._state(history)
-        with torch.no_grad():
-            after = self.dynamics(state[:, -1], actions, history.latents[:, -1], self.state_change)
-        return self._given(history.latents, state, actions, after)
+        after = self._after(history, actions)
+        return self._given(history.latents, self._state(history), actions, after)
+
+    @torch.no_grad()
+    def _after(self, history: TokenHistory, actions: torch.Tensor) -> torch.Tensor:
+        """Standardised states (B, K, P + O) that follow the actions."""
+        now = self._state(history)[:, -1]
+        return self.dynamics(now, actions, history.latents[:, -1], self.state_change)
 
     def _given(
         self,
@@ -325,11 +361,12 @@ class AutoregressiveWorldModel(LatentWorldModel):
         actions: torch.Tensor,
         after: torch.Tensor,
     ) -> _Given:
-        before = torch.cat([state[:, -1:], after[:, :-1]], 1)
-        carried = self._carried(latents, state, after)
+        state, told = self._told(state, after)
+        before = torch.cat([state[:, -1:], told[:, :-1]], 1)
+        carried = self._carried(latents, state, told)
         return _Given(
             self.transformer.read_context(latents, state),
-            self.transformer.conditions(actions, before, after, carried),
+            self.transformer.conditions(actions, before, told, carried),
             after,
         )
 

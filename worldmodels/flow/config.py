@@ -25,9 +25,6 @@ class FlowConfig(LatentModelConfig):
     model must predict from context and actions alone instead of reading the answer."""
     independent_noise: bool = False
     """Draw a noise level per frame instead of per clip (diffusion forcing)."""
-    told_state: bool = True
-    """Draw frames where the state model foresees arm and things. Without, the picture follows from
-    old frames and actions alone, as in models of video where nothing but frames is known."""
     velocity_floor: float = 0.4
     """Noise level under which the velocity loss stops growing (its weight is 1/level^2)."""
 

@@ -179,7 +179,7 @@ class FlowWorldModel(LatentWorldModel):
         after: torch.Tensor,
     ) -> Foreseen:
         """Latents (B, 1 + c, S, C) and standardised states of a context, and what is to follow."""
-        told = after if self.settings.told_state else state[:, -1:].expand_as(after)
+        state, told = self._told(state, after)
         before = torch.cat([state[:, -1:], told[:, :-1]], 1)
         context = self.transformer.read_context(latents, state)
         carried = self._carried(latents, state, told)

@@ -1,17 +1,33 @@
 """RLIR: rewards by which world models learn to show the actions that they are given."""
 
 from .clips import ClipEnv, Dreamer, PromptConfig, Reward, Video
-from .sampler import FlowSampler, Sampler
+from .rewards import (
+    FollowingReward,
+    MustMove,
+    PixelReward,
+    ThingsStay,
+    ThingsWhereTheyWere,
+    Veto,
+)
+from .sampler import FlowSampler, Sampler, TokenSampler, sampler_of
 from .train import RlirConfig, rlir
 
 __all__ = [
     "ClipEnv",
     "Dreamer",
     "FlowSampler",
+    "FollowingReward",
+    "MustMove",
+    "PixelReward",
     "PromptConfig",
     "Reward",
     "RlirConfig",
     "Sampler",
+    "ThingsStay",
+    "ThingsWhereTheyWere",
+    "TokenSampler",
+    "Veto",
     "Video",
     "rlir",
+    "sampler_of",
 ]

@@ -37,6 +37,8 @@ class Video:
     """(B, 1 + K) rows of the data set that were recorded at that time."""
     is_recorded: torch.Tensor
     """(B,) bool: the actions are those that were recorded, so the rows show what is true."""
+    start: dict[str, torch.Tensor]
+    """camera -> (B, H, W, 3) uint8, the recorded frame at which imagination began."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,8 @@ class ClipEnv:
         self._rows = torch.from_numpy(rows[:, None] + np.arange(self._steps + 1))
         self._actions = data.actions[torch.from_numpy(acted[:, None] + after)].to(device)
         self._own, self._done = torch.from_numpy(own), 0
-        self._frame = {c: x[self._rows[:, 0]] for c, x in data.frames.items()}
+        self._start = {c: data.frames[c][self._rows[:, 0]] for c in model.cameras}
+        self._frame = self._start
         return self._observe(), {}
 
     def step_chunk(self, actions: Any) -> ChunkResult:
@@ -118,6 +121,7 @@ class ClipEnv:
             now,
             self._rows[:, steps],
             self._own,
+            self._start,
         )
         rewards = self.reward(video).float()
         self._frame = {c: x[:, -1] for c, x in video.frames.items()}

@@ -6,13 +6,15 @@ from typing import Any, Protocol
 
 import torch
 
+from octoworld.core.errors import ConfigError
 from octoworld.rl import Anchor
 
+from ..autoregressive.model import AutoregressiveWorldModel, TokenHistory
 from ..clips import ClipSampler
 from ..dataset import EpisodeDataset
 from ..flow import FlowWorldModel
 from ..flow.chain import ChainConfig, chain_log_prob, sample_chain
-from ..latent_model import LatentHistory
+from ..latent_model import LatentHistory, LatentWorldModel
 from ..model import Decode, Imagined
 
 
@@ -89,14 +91,72 @@ class FlowSampler:
 
     def data_term(self, dataset: EpisodeDataset, batch_size: int) -> Anchor:
         """See `Sampler`."""
-        clips = ClipSampler(dataset, self.model, contact_share=0.5)
-
-        def loss(generator: torch.Generator) -> torch.Tensor:
-            return self.model.latent_loss(clips.draw(batch_size, 1, generator), generator)["loss"]
-
-        return loss
+        return training_loss(self.model, dataset, batch_size)
 
     def _chain(
         self, history: LatentHistory, actions: torch.Tensor, choice: torch.Tensor
     ) -> torch.Tensor:
         return choice.unflatten(2, (actions.shape[1], *history.latents.shape[2:]))
+
+
+class TokenSampler:
+    """An autoregressive world model as a policy over codes; the choice is the codes (B, K, S*G).
+
+    Codes are drawn from the whole distribution: what `top_k` leaves out would have no gradient.
+    """
+
+    frozen: tuple[str, ...] = ("autoencoder", "quantiser", "dynamics", "eyes")
+
+    def __init__(self, model: AutoregressiveWorldModel) -> None:
+        self.model = model
+
+    def sample(
+        self,
+        history: TokenHistory,
+        actions: torch.Tensor,
+        generator: torch.Generator,
+        temperature: float,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """See `Sampler`; the density is of a code."""
+        _, drawn = self.model.sample(history, actions, generator, temperature, top_k=0)
+        return drawn.tokens.flatten(2).float(), drawn.log_probs.flatten(1).mean(1)
+
+    def log_prob(
+        self, history: TokenHistory, actions: torch.Tensor, choice: torch.Tensor, temperature: float
+    ) -> torch.Tensor:
+        """See `Sampler`."""
+        tokens = self._tokens(history, choice)
+        return self.model.log_probs(history, actions, tokens, temperature, 0).flatten(1).mean(1)
+
+    def show(
+        self, history: TokenHistory, actions: torch.Tensor, choice: torch.Tensor, decode: Decode
+    ) -> tuple[TokenHistory, Imagined]:
+        """See `Sampler`."""
+        return self.model.show(history, actions, self._tokens(history, choice), decode)
+
+    def data_term(self, dataset: EpisodeDataset, batch_size: int) -> Anchor:
+        """See `Sampler`."""
+        return training_loss(self.model, dataset, batch_size)
+
+    def _tokens(self, history: TokenHistory, choice: torch.Tensor) -> torch.Tensor:
+        # whole numbers below 2^16 are exact in float32
+        return choice.long().unflatten(2, history.tokens.shape[2:])
+
+
+def sampler_of(model: LatentWorldModel, chain: ChainConfig | None = None) -> Sampler:
+    """The sampler of a model's paradigm; ConfigError for one that has none."""
+    if isinstance(model, FlowWorldModel):
+        return FlowSampler(model, chain)
+    if isinstance(model, AutoregressiveWorldModel):
+        return TokenSampler(model)
+    raise ConfigError(f"no sampler for a {type(model).__name__}; known: flow, autoregressive")
+
+
+def training_loss(model: LatentWorldModel, dataset: EpisodeDataset, batch_size: int) -> Anchor:
+    """The model's own loss on random clips; half of them of what is unusual."""
+    clips = ClipSampler(dataset, model, contact_share=0.5)
+
+    def loss(generator: torch.Generator) -> torch.Tensor:
+        return model.latent_loss(clips.draw(batch_size, 1, generator), generator)["loss"]
+
+    return loss
