@@ -43,7 +43,9 @@ def reader() -> InverseReward:
     )
     torch.manual_seed(0)
     model = InverseDynamics(to_dict(settings), "reward", 0, ["a"], 0).eval()
-    torch.nn.init.constant_(model.doubt.tell[-1].bias, -9.0)
+    bias = model.doubt.tell[-1].bias
+    assert isinstance(bias, torch.Tensor)
+    torch.nn.init.constant_(bias, -9.0)  # never in doubt
     joint = {"real": 1.0} | {kind: 0.0 for kind in BROKEN}
     parts = {kind: (value, value) for kind, value in joint.items()}
     return InverseReward(
