@@ -24,6 +24,7 @@ from worldmodels.inverse_dynamics import (
     judge_config,
     reward_config,
 )
+from worldmodels.inverse_dynamics.spoil import SpoilConfig
 from worldmodels.probe import ProbeConfig
 from worldmodels.rlir import PromptConfig, RlirConfig
 
@@ -148,7 +149,7 @@ def _base_fit() -> FitConfig:
 def quick_rlir() -> RlirBenchConfig:
     """Shows that the bench runs, and claims nothing."""
     few, more = FitConfig(steps=4, batch_size=8), FitConfig(steps=40, batch_size=8)
-    none = FitConfig(steps=0)
+    none, never = FitConfig(steps=0), SpoilConfig(share=0.0)
     small: dict[str, Any] = {
         "dim": 32,
         "layers": 1,
@@ -163,9 +164,9 @@ def quick_rlir() -> RlirBenchConfig:
         full,
         tasks=("PickUp",),
         episodes={name: 4 for name in SOURCES},
-        reward=replace(reward_config(**reader, num_points=4), fit=more),
-        judge=replace(judge_config(**reader, reach=2, layers=1), fit=more),
-        gate=GateConfig(clips=4, steps=4, real=1e-6, broken=1.0),
+        reward=replace(reward_config(**reader, num_points=4), fit=more, spoil=never),
+        judge=replace(judge_config(**reader, reach=2, layers=1), fit=more, spoil=never),
+        gate=GateConfig(clips=4, steps=4, real=1e-6, broken=1.0, measure="dimension"),
         probe=ProbeConfig(width=8, points=4, hidden=16, fit=few),
         tokenizer=TokenizerConfig(groups=2, levels=(5, 5), hidden=16, decoder_width=8),
         tokenizer_fit=few,
