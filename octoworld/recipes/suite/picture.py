@@ -39,10 +39,11 @@ def draw_curves(
                 counts, middle, (middle - low, high - middle), color=COLORS.get(kind), label=kind,
                 marker="o", markersize=3, linewidth=1.2, capsize=2,
             )  # fmt: skip
-            axis.set_xscale("log")
-            axis.set_xticks(counts)
-            axis.xaxis.set_major_formatter(ScalarFormatter())
-            axis.xaxis.set_minor_locator(NullLocator())
+        axis.set_xscale("log")
+        # a kind may have been measured at few of them
+        axis.set_xticks(sorted({n for by in found.get(task, {}).values() for n in by}))
+        axis.xaxis.set_major_formatter(ScalarFormatter())
+        axis.xaxis.set_minor_locator(NullLocator())
         axis.set_title("mean of all tasks" if task == "all" else task, fontsize=9)
         axis.set_ylim(-3, 103)
         axis.grid(alpha=0.25)
