@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -44,7 +45,8 @@ class WorldModelCardArgs:
 def main(argv: list[str]) -> int:
     """Run the verb; returns the exit status."""
     # what chose this command among those of `worldmodel eval` is no option of it
-    args = parse(WorldModelCardArgs, "worldmodel eval --card", [a for a in argv if a != "--card"])
+    given = [a for a in argv if a != "--card"]
+    args = parse(WorldModelCardArgs, "worldmodel eval --card", given)
     from octoworld.recipes.world_card import CardConfig, described, run_card
     from octoworld.recipes.world_card_page import write_page
 
@@ -60,6 +62,7 @@ def main(argv: list[str]) -> int:
     )
     out = args.out or Path("runs") / f"worldmodel-card-{args.world.name}"
     records = run_card(config, out)
-    print(write_page(records, described(config, out), out))
+    facts = {"command": shlex.join(["octoworld", "worldmodel", "eval", "--card", *given])}
+    print(write_page(records, facts | described(config, out), out))
     print(out / "card.png")
     return 0
