@@ -67,10 +67,11 @@ class UnitRecord:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> UnitRecord:
         """From what `to_json` gave."""
-        read = {name: tuple(x == "1" for x in values[name]) for name in OUTCOMES}
-        steps = tuple(int(x) for x in values["imagined_steps"].split())
-        plain = {f.name: values[f.name] for f in fields(cls)} | read
-        return cls(**plain | {"imagined_steps": steps})
+        read: dict[str, Any] = {f.name: values[f.name] for f in fields(cls)}
+        for name in OUTCOMES:
+            read[name] = tuple(x == "1" for x in values[name])
+        read["imagined_steps"] = tuple(int(x) for x in values["imagined_steps"].split())
+        return cls(**read)
 
 
 OUTCOMES = ("imagined", "oracle", "self_stopped", "replayed")
