@@ -136,7 +136,7 @@ def _draw_numbers(axis: Any, cards: dict[str, Card]) -> None:
     table = axis.table(
         cellText=rows,
         colLabels=["", *(f"true: {READINGS[r]}" for r in told)],
-        colWidths=[0.42, 0.29, 0.29],
+        colWidths=[0.46, 0.27, 0.27],
         cellLoc="left",
         loc="center",
     )
