@@ -238,5 +238,5 @@ def test_policies_that_cannot_act_in_imagination_are_named(made, tmp_path, repos
     with pytest.raises(ConfigError, match="acts on the true state"):
         run_card(replace(made, policies=(controller, made.policies[0])), tmp_path / "card")
     wide = save_policy(tmp_path / "wide", cameras=("front", "wrist"))
-    with pytest.raises(ConfigError, match="wide t=0 looks through wrist; .* draws front"):
+    with pytest.raises(ConfigError, match=r"wide t=0 looks through wrist; .* draws front"):
         run_card(replace(made, policies=(wide, made.policies[0])), tmp_path / "card")
