@@ -73,13 +73,13 @@ def test_false_success_is_told_by_replay():
 def test_telling_tasks_apart_is_not_telling_policies_apart():
     # the imagined rate is the task's, whichever policy acts: hard tasks are found, that is all
     easy_and_hard = [
-        unit(f"policy {p}", f"task {t}", 15 * t + 2 + p % 2, 15 * t + (3 * p) % 5)
+        unit(f"policy {p}", f"task {t}", 15 * t + 2 + p % 2, 15 * t + 3 * (p // 2))
         for p in range(4)
         for t in range(2)
     ]
     card = calibrate_success(easy_and_hard)
-    assert card.pearson > 0.9 and abs(card.within_task) < 0.5
-    assert card.leave_task_out[0] == pytest.approx(card.within_task)
+    assert card.pearson > 0.9 and card.within_task == pytest.approx(0, abs=1e-6)
+    assert card.leave_task_out == (pytest.approx(0, abs=1e-6),) * 2
 
 
 def test_the_card_is_drawn(tmp_path):
