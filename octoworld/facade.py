@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .core import registry
-from .core.errors import CheckpointError, ConfigError
-from .core.io import read_json
+from .core.errors import ConfigError
 
 if TYPE_CHECKING:
     import gymnasium
@@ -180,16 +179,9 @@ def load_world_model(folder: Path | str) -> WorldModel:
     Raises:
         CheckpointError: missing, damaged, or of a class that no registered world model has.
     """
-    folder = Path(folder)
-    wanted = read_json(folder / "config.json").get("_class_name")
-    kinds = registry.WORLD_MODELS
-    classes = {kinds.get(name).__name__: kinds.get(name) for name in kinds.names()}
-    if wanted not in classes:
-        raise CheckpointError(
-            f"{folder}/config.json is of class {wanted!r}; "
-            f"known world models: {', '.join(sorted(classes)) or 'none'}"
-        )
-    return classes[wanted].from_pretrained(folder)
+    from worldmodels.checkpoint import world_model_class
+
+    return world_model_class(folder).from_pretrained(folder)
 
 
 def list_tasks() -> list[str]:

@@ -8,9 +8,11 @@ fewer than ten units without an interval; here the interval is part of the answe
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,8 +71,16 @@ class Card:
     """Share of imagined successes whose actions fail in true physics; NaN where not replayed."""
     false_failure: float
     """Share of imagined failures whose actions succeed in true physics; NaN likewise."""
+    unmatched_success: float
+    """Share of imagined successes from whose start the policy, at liberty, fails in true physics;
+    NaN where nothing succeeds in imagination."""
     leave_one_out: tuple[float, float]
     """Least and largest Pearson r when one policy is left out."""
+    leave_task_out: tuple[float, float]
+    """Least and largest Pearson r when one task is left out."""
+    within_task: float
+    """Pearson r of deviations from the mean of each task: whether policies are told apart, where
+    `pearson` may be that easy tasks are told from hard ones; NaN with one policy."""
 
     @property
     def is_conclusive(self) -> bool:
@@ -97,12 +107,10 @@ def calibrate_success(units: Sequence[Unit]) -> Card:
     imagined, true = rates(units)
     r = pearson(imagined, true)
     low, high = fisher_interval(r, len(units))
-    left_out = [
-        pearson(*rates([u for u in units if u.policy != policy]))
-        for policy in dict.fromkeys(u.policy for u in units)
-        if len({u.policy for u in units}) > 1 and sum(u.policy != policy for u in units) > 2
-    ]
+    tasks = np.array([u.task for u in units])
+    same = (tasks[:, None] == tasks[None]) / (tasks[:, None] == tasks[None]).sum(1, keepdims=True)
     invented, missed = false_rates(units)
+    begun = [truly for u in units for seen, truly in zip(u.imagined, u.true, strict=True) if seen]
     return Card(
         units=len(units),
         episodes=sum(len(u.true) for u in units),
@@ -114,8 +122,25 @@ def calibrate_success(units: Sequence[Unit]) -> Card:
         bias=float((imagined - true).mean()),
         false_success=invented,
         false_failure=missed,
-        leave_one_out=(min(left_out), max(left_out)) if left_out else (math.nan, math.nan),
+        unmatched_success=1 - sum(begun) / len(begun) if begun else math.nan,
+        leave_one_out=left_out(units, [u.policy for u in units]),
+        leave_task_out=left_out(units, [u.task for u in units]),
+        within_task=pearson(imagined - same @ imagined, true - same @ true),
     )
+
+
+def left_out(units: Sequence[Unit], names: Sequence[str]) -> tuple[float, float]:
+    """Least and largest Pearson r when the units of one name are left out; NaN without a choice.
+
+    One where nothing varies among the rest is no number and counts for nothing.
+    """
+    found = []
+    for name in dict.fromkeys(names):
+        rest = [u for u, of in zip(units, names, strict=True) if of != name]
+        if len(rest) > 2:
+            found.append(pearson(*rates(rest)))
+    found = [r for r in found if math.isfinite(r)]
+    return (min(found), max(found)) if found else (math.nan, math.nan)
 
 
 def rates(units: Sequence[Unit]) -> tuple[Floats, Floats]:
@@ -126,7 +151,7 @@ def rates(units: Sequence[Unit]) -> tuple[Floats, Floats]:
 
 def pearson(a: Floats, b: Floats) -> float:
     """Correlation of (U,) and (U,); NaN where one does not vary."""
-    if np.ptp(a) == 0 or np.ptp(b) == 0:
+    if np.ptp(a) < 1e-9 or np.ptp(b) < 1e-9:
         return math.nan
     return float(np.corrcoef(a, b)[0, 1])
 
@@ -160,48 +185,56 @@ def false_rates(units: Sequence[Unit]) -> tuple[float, float]:
     )
 
 
+def measures(card: Card) -> dict[str, str]:
+    """What the card says, name -> value, to be read."""
+    names = {
+        "units (policy x task), episodes": f"{card.units}, {card.episodes:,}",
+        "Pearson r": f"{card.pearson:.2f} [{card.pearson_low:.2f}, {card.pearson_high:.2f}]",
+        "the same, one policy left out": "{:.2f} to {:.2f}".format(*card.leave_one_out),
+        "the same, one task left out": "{:.2f} to {:.2f}".format(*card.leave_task_out),
+        "Pearson r within tasks": f"{card.within_task:.2f}",
+        "Spearman": f"{card.spearman:.2f}",
+        "MMRV (ties are no violation)": f"{card.mmrv:.3f}",
+        "imagined - true": f"{100 * card.bias:+.1f} points",
+        "imagined successes that fail when replayed": share(card.false_success),
+        "imagined failures that succeed when replayed": share(card.false_failure),
+        "imagined successes whose start truly fails": share(card.unmatched_success),
+    }
+    return {name: value.replace("nan", "none") for name, value in names.items()}
+
+
+def share(value: float) -> str:
+    """A share in [0, 1] in percent; NaN is "none"."""
+    return f"{100 * value:.1f} %" if math.isfinite(value) else "none"
+
+
 def as_text(card: Card, units: Sequence[Unit]) -> str:
     """The card as a page of markdown: verdict, numbers, units."""
-    percent = "{:.1f} %".format
-    low, high = card.leave_one_out
-    lines = [
-        "| measure | value |",
-        "|---|---|",
-        f"| units (policy x task), episodes | {card.units}, {card.episodes:,} |",
-        f"| Pearson r | {card.pearson:.2f} [{card.pearson_low:.2f}, {card.pearson_high:.2f}] |",
-        f"| the same, one policy left out | {low:.2f} to {high:.2f} |",
-        f"| Spearman | {card.spearman:.2f} |",
-        f"| MMRV (ties are no violation) | {card.mmrv:.3f} |",
-        f"| imagined - true | {100 * card.bias:+.1f} points |",
-        f"| imagined successes that fail when replayed | {percent(100 * card.false_success)} |",
-        f"| imagined failures that succeed when replayed | {percent(100 * card.false_failure)} |",
-        "",
-    ]
+    lines = ["| measure | value |", "|---|---|"]
+    lines += [f"| {name} | {value} |" for name, value in measures(card).items()]
+    lines.append("")
     if not card.is_conclusive:
         lines += [f"Fewer than {FEWEST_UNITS} units: the correlation says little.", ""]
     lines += ["| policy | task | imagined | true |", "|---|---|---|---|"]
     for unit, imagined, true in zip(units, *rates(units), strict=True):
-        lines.append(
-            f"| {unit.policy} | {unit.task} | {percent(100 * imagined)} | {percent(100 * true)} |"
-        )
-    return "\n".join(lines).replace("nan %", "not replayed")
+        lines.append(f"| {unit.policy} | {unit.task} | {share(imagined)} | {share(true)} |")
+    return "\n".join(lines)
 
 
-def draw_card(card: Card, units: Sequence[Unit], path: Path) -> None:
-    """Imagined against true success, a dot a unit, a colour a task."""
-    import matplotlib
+def draw_units(axis: Any, card: Card, units: Sequence[Unit], truth: str) -> None:
+    """Imagined against true success on a matplotlib axis: a dot a unit, a colour a task.
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    imagined, true = rates(units)
-    figure, axis = pyplot.subplots(figsize=(4.6, 4.4))
+    Units that fall on one another are drawn as one larger dot.
+    """
+    imagined, true = (np.round(100 * x, 6) for x in rates(units))
     axis.plot([0, 100], [0, 100], color="0.7", linewidth=1)
     for task in dict.fromkeys(u.task for u in units):
-        mine = np.array([u.task == task for u in units])
-        axis.scatter(100 * true[mine], 100 * imagined[mine], s=22, label=task)
-    axis.set_xlabel("success in true physics [%]")
-    axis.set_ylabel("success in imagination [%]")
+        mine = [i for i, u in enumerate(units) if u.task == task]
+        dots = Counter((true[i], imagined[i]) for i in mine)
+        sizes = [22 * count for count in dots.values()]
+        axis.scatter(*zip(*dots, strict=True), s=sizes, label=task, alpha=0.8)
+    axis.set_xlabel(f"success in true physics, {truth} [%]", fontsize=9)
+    axis.set_ylabel("success in imagination [%]", fontsize=9)
     axis.set_title(
         f"r = {card.pearson:.2f} [{card.pearson_low:.2f}, {card.pearson_high:.2f}], "
         f"bias {100 * card.bias:+.0f} points",
@@ -211,6 +244,17 @@ def draw_card(card: Card, units: Sequence[Unit], path: Path) -> None:
     axis.set_xlim(-3, 103)
     axis.set_ylim(-3, 103)
     axis.grid(alpha=0.25)
+
+
+def draw_card(card: Card, units: Sequence[Unit], path: Path) -> None:
+    """Imagined against true success as a picture file, see `draw_units`."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axis = pyplot.subplots(figsize=(4.6, 4.4))
+    draw_units(axis, card, units, "at liberty")
     figure.tight_layout()
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)

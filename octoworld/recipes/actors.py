@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -88,15 +88,32 @@ class PolicyActor:
         """A chunk, (N, K, A)."""
         if step == 0:
             self._policy.reset()
-        tensors = {k: torch.as_tensor(v) for k, v in obs.items()}
+        hidden = None
         if getattr(self._policy, "needs_privileged", False):  # a controller trained on states
             hidden = env.task.observe(env.world)["privileged"]
-            tensors["observation.environment_state"] = torch.as_tensor(hidden)
-        with torch.inference_mode():
-            chunk = self._policy.act(
-                tensors,
-                env.instructions,
-                temperature=self._temperature,
-                generator=torch_generator(self._seed, "actions", step),
-            )
-        return chunk.actions.cpu().numpy()
+        return decide(
+            self._policy, obs, env.instructions, self._temperature, self._seed, step, hidden
+        )
+
+
+def decide(
+    policy: Policy,
+    obs: Mapping[str, NDArray],
+    instructions: Sequence[str],
+    temperature: float,
+    seed: int,
+    step: int,
+    hidden: NDArray | None = None,
+) -> NDArray[np.float32]:
+    """A chunk (N, K, A), in physics or imagination; its noise is a function of seed and step."""
+    tensors = {k: torch.as_tensor(v) for k, v in obs.items()}
+    if hidden is not None:
+        tensors["observation.environment_state"] = torch.as_tensor(hidden)
+    with torch.inference_mode():
+        chunk = policy.act(
+            tensors,
+            instructions,
+            temperature=temperature,
+            generator=torch_generator(seed, "actions", step),
+        )
+    return chunk.actions.cpu().numpy()

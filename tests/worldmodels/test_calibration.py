@@ -65,7 +65,21 @@ def test_false_success_is_told_by_replay():
     text = as_text(card, [replayed])
     assert "33.3 %" in text and "Fewer than 24 units" in text
     alone = calibrate_success([unit("p", "b", 3, 2), unit("q", "a", 5, 6), unit("r", "a", 7, 7)])
-    assert math.isnan(alone.false_success) and "not replayed" in as_text(alone, [])
+    assert math.isnan(alone.false_success) and "replayed | none" in as_text(alone, [])
+    # of 3 + 3 + 5 imagined successes one starts where the policy itself truly fails, too
+    assert card.unmatched_success == pytest.approx(2 / 11)
+
+
+def test_telling_tasks_apart_is_not_telling_policies_apart():
+    # the imagined rate is the task's, whichever policy acts: hard tasks are found, that is all
+    easy_and_hard = [
+        unit(f"policy {p}", f"task {t}", 15 * t + 2 + p % 2, 15 * t + 3 * (p // 2))
+        for p in range(4)
+        for t in range(2)
+    ]
+    card = calibrate_success(easy_and_hard)
+    assert card.pearson > 0.9 and card.within_task == pytest.approx(0, abs=1e-6)
+    assert card.leave_task_out == (pytest.approx(0, abs=1e-6),) * 2
 
 
 def test_the_card_is_drawn(tmp_path):
