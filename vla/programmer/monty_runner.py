@@ -1,4 +1,4 @@
-"""The runner on `pydantic-monty`: most of Python, in a process of its own, without the host's objects.
+"""The runner on `pydantic-monty`: most of Python, in a process of its own, with no host object.
 
 Monty is an interpreter written in Rust that has no file, network or clock unless the host gives it
 one, and we give none. See https://github.com/pydantic/monty.

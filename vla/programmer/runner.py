@@ -1,4 +1,4 @@
-"""Runner: the one face of all that run model-written programs.
+r"""Runner: the one face of all that run model-written programs.
 
 A runner holds one program at a time. `start` runs it to its first skill call; `resume` and `fail`
 answer that call and run it to the next. `snapshot` is JSON, so that a program can be branched at
@@ -19,7 +19,7 @@ from octoworld.core.registry import Registry
 
 from .limits import Limits
 from .skills import Skills
-from .steps import Call, Failed, Step
+from .steps import Call, Step
 
 
 @runtime_checkable
@@ -64,6 +64,3 @@ RUNNERS: Registry[type[Runner]] = Registry(
 def make_runner(name: str = "grammar", limits: Limits | None = None) -> Runner:
     """A runner by name, `grammar` or `monty`. DependencyError when its package is missing."""
     return RUNNERS.get(name)(limits or Limits())  # type: ignore[call-arg]
-
-
-__all__ = ["RUNNERS", "Call", "Failed", "Runner", "make_runner"]

@@ -73,7 +73,7 @@ class Call:
 
     name: str
     args: tuple[Any, ...]
-    """Plain data in the order of the skill's parameters; optional ones that were left out stay so."""
+    """Plain data in the order of the skill's parameters, without those that were left out."""
     line: int
     """Line of the source, from 1."""
     usage: Usage = field(default=Usage(), compare=False)

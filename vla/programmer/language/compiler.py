@@ -1,4 +1,4 @@
-"""Statements -> instructions. A compiled program is kept, since training runs the same one often."""
+"""Statements -> instructions. A compiled program is kept: training runs the same one often."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from ..steps import ProgramError
 from .code import Code, CompiledProgram, Instruction, Op
 from .expressions import ExpressionCompiler
 from .lexer import tokenize
+from .operators import unary
 from .words import UNSUPPORTED
 
 _AUGMENTED = {f"{operator}=": operator for operator in ("+", "-", "*", "/", "//", "%", "**")}
@@ -194,12 +195,10 @@ class _Compiler(ExpressionCompiler):
         start = len(self.code)
         self.expression()
         piece = self.cut(start)
-        if len(piece) == 2 and piece[0][0] is Op.CONST and piece[1][:2] == (Op.UNARY, "-"):
-            if isinstance(piece[0][1], int | float):
-                return -piece[0][1]
-        if len(piece) != 1 or piece[0][0] is not Op.CONST:
+        negative = len(piece) == 2 and piece[1][:2] == (Op.UNARY, "-")
+        if piece[0][0] is not Op.CONST or not (len(piece) == 1 or negative):
             self.refuse("unsupported", "a default is a number, string, True, False or None")
-        return piece[0][1]
+        return unary("-", piece[0][1]) if negative else piece[0][1]
 
     def assignment(self) -> None:
         """`target = value`, `a, b = values`, `target op= value`, or an expression alone."""
@@ -212,7 +211,7 @@ class _Compiler(ExpressionCompiler):
             plain = plain and self.plain
             if not self.accept(",") or self.token.kind == "newline" or self.sees("="):
                 break
-        value = self.token.value if self.token.kind == "op" else ""
+        value = self.sign()
         if not plain and (value == "=" or value in _AUGMENTED):
             self.refuse("syntax", "only a name or name[index] can be assigned to")
         if value == ":" and len(targets) == 1 and plain:
@@ -220,7 +219,7 @@ class _Compiler(ExpressionCompiler):
             self.annotation()
             if self.token.kind == "newline":
                 return
-            value = self.token.value
+            value = self.sign()
         if value in _AUGMENTED and len(targets) == 1:
             self.augmented(targets[0], _AUGMENTED[value])
         elif value == "=":
@@ -235,6 +234,10 @@ class _Compiler(ExpressionCompiler):
         else:
             for target in targets:
                 self.code += [*target, (Op.POP, None, self.token.line)]
+
+    def sign(self) -> str:
+        """The sign ahead; empty before any other kind of token."""
+        return self.token.value if self.token.kind == "op" else ""
 
     def assign(self, target: list[Instruction]) -> None:
         op, operand, line = target[-1]

@@ -35,35 +35,40 @@ class ExpressionCompiler:
         self.hidden = 0
         self.plain = False  # whether the last expression was a bare name, call or index
 
-    # tokens
-
     def advance(self) -> Token:
+        """The token ahead, which is passed."""
         token = self.token
         self.position += 1
         self.token = self.tokens[min(self.position, len(self.tokens) - 1)]
         return token
 
     def sees(self, value: str) -> bool:
+        """Whether the token ahead is this word or sign."""
         return self.token.kind == "op" and self.token.value == value
 
     def accept(self, value: str) -> bool:
+        """Pass the token ahead if it is this word or sign; whether it was."""
         if self.sees(value):
             self.advance()
             return True
         return False
 
     def expect(self, value: str) -> None:
+        """Pass this word or sign, or refuse."""
         if not self.accept(value):
             self.refuse("syntax", f"expected {value!r}, not {self.seen()}")
 
     def seen(self) -> str:
+        """The token ahead, as messages call it."""
         kind, value, _ = self.token
         return "the end of the line" if kind == "newline" else repr(value) if value else kind
 
     def refuse(self, kind: ErrorKind, message: str) -> NoReturn:
+        """End the compilation with an error at the token ahead."""
         raise ProgramError(kind, message, self.token.line)
 
     def emit(self, op: Op, operand: Any = None) -> None:
+        """Append one instruction."""
         self.code.append((op, operand, self.token.line))
 
     def jump(self, op: Op) -> int:
@@ -72,6 +77,7 @@ class ExpressionCompiler:
         return len(self.code) - 1
 
     def land(self, *jumps: int) -> None:
+        """Let jumps end here."""
         for at in jumps:
             op, _, line = self.code[at]
             self.code[at] = (op, len(self.code) - at, line)
@@ -83,11 +89,10 @@ class ExpressionCompiler:
         return piece
 
     def enter(self) -> None:
+        """Go one level deeper; the caller counts `depth` down when it leaves."""
         self.depth += 1
         if self.depth > MAX_DEPTH:
             self.refuse("nesting", f"more than {MAX_DEPTH} brackets or operators in each other")
-
-    # expressions
 
     def expression(self) -> None:
         """Any expression without commas."""
@@ -161,6 +166,7 @@ class ExpressionCompiler:
         return value
 
     def take(self, operator: str) -> None:
+        """Pass an operator of one word or two."""
         for _ in operator.split():
             self.advance()
 
@@ -184,6 +190,7 @@ class ExpressionCompiler:
             self.land(end)
 
     def atom(self) -> None:
+        """A constant, a name, a call, or something in brackets."""
         kind, value, _ = self.token
         if kind in ("number", "string"):
             self.emit(Op.CONST, value)
@@ -237,6 +244,7 @@ class ExpressionCompiler:
         return self.position > start
 
     def subscript(self) -> None:
+        """Behind `[`: an index or a slice."""
         bounds = 0
         for separator in (":", ":", ""):
             if self.sees(separator) or self.sees("]"):
@@ -255,6 +263,7 @@ class ExpressionCompiler:
         self.emit(Op.SLICE)
 
     def method(self) -> None:
+        """Behind `.`: a method that the language has."""
         name = self.token.value
         if self.token.kind != "name" or name not in METHODS:
             near = difflib.get_close_matches(str(name), METHODS, n=1)
@@ -266,6 +275,7 @@ class ExpressionCompiler:
         self.emit(Op.METHOD, (name, *self.arguments()))
 
     def call(self, name: str) -> None:
+        """Behind `name(`: a skill, a built-in function or one of the program's."""
         line = self.tokens[self.position - 1].line
         operand = (name, *self.arguments())
         op = Op.SKILL if name in self.skills else Op.BUILTIN if name in BUILTINS else Op.CALL
@@ -291,6 +301,7 @@ class ExpressionCompiler:
         return count, tuple(keywords)
 
     def parenthesis(self) -> None:
+        """Behind `(`: an expression or a tuple."""
         if self.accept(")"):
             self.emit(Op.TUPLE, 0)
             return
@@ -302,6 +313,7 @@ class ExpressionCompiler:
         self.expect(")")
 
     def brackets(self) -> None:
+        """Behind `[`: a list, or a comprehension."""
         if self.accept("]"):
             self.emit(Op.LIST, 0)
             return
@@ -323,6 +335,7 @@ class ExpressionCompiler:
         self.emit(op, count)
 
     def braces(self) -> None:
+        """Behind `{`: a dict."""
         count = 0
         while not self.accept("}"):
             self.expression()
@@ -388,6 +401,7 @@ class ExpressionCompiler:
         return name
 
     def check_free(self, name: str) -> None:
+        """Refuse to assign to a skill or a built-in function."""
         if name in self.skills:
             self.refuse("name", f"{name} is a skill; choose another name")
         if name in BUILTINS:

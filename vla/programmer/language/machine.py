@@ -28,7 +28,7 @@ from .operators import (
     store,
     unary,
 )
-from .values import admitted, copied, key, text, type_name
+from .values import admitted, copied, key, text
 from .words import BUILTINS
 
 
@@ -133,7 +133,7 @@ class Machine:
                 right = stack.pop()
                 stack[-1] = compare(operand, stack[-1], right, meter)
             elif op is Op.NEXT:
-                iterator = stack[-1]
+                iterator: Any = stack[-1]
                 if iterator.position < len(iterator.values):
                     stack.append(iterator.values[iterator.position])
                     iterator.position += 1

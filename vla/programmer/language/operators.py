@@ -170,7 +170,7 @@ def slice_(container: Any, start: Any, stop: Any, step: Any, meter: Meter) -> An
 
 
 def elements(value: Any, meter: Meter) -> Any:
-    """A sequence of what a loop or a function goes through: the keys of a dict, letters of a string."""
+    """What a loop or a function goes through: the keys of a dict, the letters of a string."""
     if type(value) in (list, tuple, str):
         return value
     if type(value) is range:

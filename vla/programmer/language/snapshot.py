@@ -47,7 +47,7 @@ def save(machine: Machine) -> dict[str, Any]:
 
 
 def load(state: dict[str, Any]) -> Machine:
-    """A machine that waits where `save` found it. The state must be the host's own, not a model's."""
+    """A machine that waits where `save` found it. The state is the host's own, never a model's."""
     if state.get("version") != VERSION:
         raise ConfigError(f"snapshot of version {state.get('version')!r}; expected {VERSION}")
     skills = {skill.name: skill for skill in map(Skill.parse, state["skills"])}
@@ -77,10 +77,6 @@ class _Heap:
 
     def put(self, value: Any) -> int:
         """The number of a value. Without recursion: a list may contain itself a thousand times."""
-        first = self._number(value)
-        return first
-
-    def _number(self, root: Any) -> int:
         pending: list[Any] = []
 
         def number(value: Any) -> int:
@@ -90,10 +86,10 @@ class _Heap:
                 pending.append(value)
             return self.numbers[id(value)]
 
-        result = number(root)
+        result = number(value)
         while pending:
-            value = pending.pop()
-            self.cells[self.numbers[id(value)]] = _cell(value, number)
+            next_ = pending.pop()
+            self.cells[self.numbers[id(next_)]] = _cell(next_, number)
         return result
 
 

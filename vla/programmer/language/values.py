@@ -145,7 +145,7 @@ def copied(value: Any, meter: Meter, depth: int = 0) -> Any:
 
 
 def admitted(value: Any, meter: Meter, depth: int = 0) -> Any:
-    """What a skill returned, as a copy in plain types. ConfigError for a host object: a scene's bug."""
+    """What a skill returned, copied to plain types. ConfigError for a host object."""
     if depth > MAX_WALK:
         raise ConfigError("a skill returned values nested too deeply")
     if value is None or isinstance(value, bool):

@@ -19,15 +19,20 @@ UNSUPPORTED = {
     "nonlocal": "functions give results back with return",
     "del": "nothing is deleted; assign something else",
 }
-KEYWORDS = frozenset(
-    "and as assert break continue def elif else False for if in is not None or pass return True "
-    "while".split()
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+KEYWORDS = _words(
+    "and as assert break continue def elif else False for if in is not None or pass return True while"
 ) | frozenset(UNSUPPORTED)
-BUILTINS = frozenset(
+BUILTINS = _words(
     "abs all any bool dict enumerate float int len list max min print range reversed round sorted "
-    "str sum tuple zip".split()
+    "str sum tuple zip"
 )
-METHODS = frozenset(
+METHODS = _words(
     "append extend insert remove index count pop sort reverse get keys values items lower upper "
-    "strip split join startswith endswith replace copy".split()
+    "strip split join startswith endswith replace copy"
 )
