@@ -13,10 +13,9 @@ from .language.snapshot import load, save
 from .limits import Limits
 from .runner import RUNNERS
 from .skills import Skills, read_skills
-from .steps import Call, Failed, ProgramError, Step
+from .steps import Call, Failed, Finished, ProgramError, Step
 
 
-@RUNNERS.register("grammar")
 class GrammarRunner:
     """Deterministic to the instruction: the same program and answers use the same steps."""
 
@@ -44,6 +43,10 @@ class GrammarRunner:
         """See `Runner.fail`."""
         return self._held().fail(message, seconds)
 
+    def stop(self) -> Finished:
+        """See `Runner.stop`."""
+        return self._held().stop()
+
     def snapshot(self) -> dict[str, Any]:
         """See `Runner.snapshot`."""
         return {"runner": "grammar", **save(self._held())}
@@ -64,3 +67,6 @@ class GrammarRunner:
         if self._machine is None:
             raise ConfigError("no program was started")
         return self._machine
+
+
+RUNNERS.register("grammar")(GrammarRunner)

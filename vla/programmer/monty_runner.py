@@ -64,7 +64,6 @@ def _pool() -> Any:
     return pool
 
 
-@RUNNERS.register("monty")
 class MontyRunner:
     """Programs may use functions, classes, comprehensions, try and more; see Monty's own list.
 
@@ -132,6 +131,12 @@ class MontyRunner:
         self._told = ProgramError("skill", message)
         answer = {"exc_type": "RuntimeError", "message": message}
         return self._drive(lambda: self._suspended.resume(answer))
+
+    def stop(self) -> Finished:
+        """See `Runner.stop`."""
+        self._answered()
+        self.close()
+        return Finished("".join(self._output), self._meter.usage())
 
     def _answered(self) -> Call:
         if self._call is None:
@@ -260,6 +265,9 @@ class MontyRunner:
         if session is not None:
             with suppress(monty.MontyError):  # type: ignore[union-attr]
                 session.__exit__(None, None, None)  # a dead worker has nothing to give back
+
+
+RUNNERS.register("monty")(MontyRunner)
 
 
 @cache

@@ -7,7 +7,7 @@ every call together with the physics:
     step = runner.start("open('drawer')\npick('mug')", skills)
     while isinstance(step, Call):
         before = runner.snapshot(), scene.snapshot()
-        result = scene.execute(step.name, step.args)
+        result = scene.execute(step)
         step = runner.resume(result.value) if result.ok else runner.fail(result.message)
 """
 
@@ -19,7 +19,7 @@ from octoworld.core.registry import Registry
 
 from .limits import Limits
 from .skills import Skills
-from .steps import Call, Step
+from .steps import Call, Finished, Step
 
 
 @runtime_checkable
@@ -41,6 +41,10 @@ class Runner(Protocol):
 
     def fail(self, message: str, seconds: float = 0.0) -> Step:
         """Answer the call with an error: `grammar` programs end, `monty` ones may catch it."""
+        ...
+
+    def stop(self) -> Finished:
+        """End the program that waits, as if it ended there by itself."""
         ...
 
     def snapshot(self) -> dict[str, Any]:

@@ -82,6 +82,11 @@ class Machine:
         self.meter.seconds += seconds
         return self.failed("skill", message, line)
 
+    def stop(self) -> Finished:
+        """End the program at the call that it waits at."""
+        self._answered()
+        return Finished("".join(self.output), self.meter.usage())
+
     def _answered(self) -> Call:
         if self.waiting is None:
             raise ConfigError("no program waits at a skill call")

@@ -27,6 +27,7 @@ keys values items pop copy; strings have lower upper strip split join startswith
 count.
 There is no import, class, try, with, lambda, set, generator, format specification, file or clock.
 Names of skills and built-in functions cannot be assigned to.
+A skill that has nothing to tell gives True.
 A skill that cannot be carried out ends the program and says why; everything done before stays done.
 """
 

@@ -26,7 +26,8 @@ def _words(text: str) -> frozenset[str]:
 
 
 KEYWORDS = _words(
-    "and as assert break continue def elif else False for if in is not None or pass return True while"
+    "and as assert break continue def elif else False for if in is not None or pass return True "
+    "while"
 ) | frozenset(UNSUPPORTED)
 BUILTINS = _words(
     "abs all any bool dict enumerate float int len list max min print range reversed round sorted "
