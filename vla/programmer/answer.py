@@ -25,8 +25,9 @@ MAX_ANSWER = 200_000
 _THOUGHT = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
 _FENCE = re.compile(r"^[ \t]*```[ \t]*(\w*)[^\n]*\n", re.MULTILINE)
 _CLOSING = re.compile(r"^[ \t]*```[ \t]*$", re.MULTILINE)
-_HEADING = re.compile(r"^\W*plan\W*:?\W*$|^\W*plan\s*:\s*", re.IGNORECASE | re.MULTILINE)
-_PROGRAM_HEADING = re.compile(r"\n\W*(?:code|program)\W*:?\W*\Z", re.IGNORECASE)
+_HEADING = re.compile(
+    r"\A[^\w\n]{0,8}plan[ \t]{0,8}(?:[^\w\n]{0,8}$|:[ \t]*)", re.IGNORECASE | re.MULTILINE
+)
 _LANGUAGES = ("", "python", "py", "python3")
 
 
@@ -71,7 +72,7 @@ def parse_answer(text: str, *, is_cut: bool = False, tokens: tuple[int, int] = (
     elif (given := _json(readable)) is not None:
         plan, program = str(given.get("plan", "")), str(given["program"])
     else:
-        plan, program, problem = _fenced(readable, is_cut)
+        plan, program, problem = _fenced(readable + "\n", is_cut)
     if problem is None and not program.strip():
         problem = Problem("no_program", "the block of code is empty")
     return Answer(plan, program, text, problem, tokens)
@@ -109,4 +110,7 @@ def _fenced(text: str, is_cut: bool) -> tuple[str, str, Problem | None]:
 
 def _plan(text: str) -> str:
     """The words before the code, without headings."""
-    return _HEADING.sub("", _PROGRAM_HEADING.sub("", "\n" + text.rstrip())).strip()
+    before, _, last = text.strip().rpartition("\n")
+    if re.sub(r"\W", "", last).lower() in ("code", "program"):
+        text = before
+    return _HEADING.sub("", text.strip()).strip()

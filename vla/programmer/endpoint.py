@@ -130,7 +130,7 @@ def read_response(response: Response, url: str) -> Reply | Problem:
     """What a server sent, as a reply, or as what is wrong with it."""
     body = response.body.lstrip()
     if "text/html" in response.content_type or body[:1] == "<":
-        title = re.search(r"<title[^>]*>([^<]{0,80})", body, re.IGNORECASE)
+        title = re.search(r"<title[^>]*>([^<]{0,80})", body[:2000], re.IGNORECASE)
         name = f" {title[1].strip()!r}" if title else ""
         return Problem(
             "html",

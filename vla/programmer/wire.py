@@ -37,18 +37,21 @@ def post(url: str, body: bytes, headers: Mapping[str, str], timeout: float) -> R
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = kind(parts.hostname or "", parts.port, timeout=timeout)
     is_late = threading.Event()
+    sockets: list[socket.socket] = []  # the connection lets go of its own before all is read
 
     def give_up() -> None:
         is_late.set()
-        if connection.sock is not None:
+        for each in sockets:
             with suppress(OSError):  # closed already
-                connection.sock.shutdown(socket.SHUT_RDWR)
+                each.shutdown(socket.SHUT_RDWR)
 
     watch = threading.Timer(timeout, give_up)
     watch.daemon = True
     watch.start()
     try:
         target = parts.path + (f"?{parts.query}" if parts.query else "")
+        connection.connect()
+        sockets.append(connection.sock)
         connection.request("POST", target, body, dict(headers))
         response = connection.getresponse()
         content = response.read(MAX_BODY + 1)

@@ -51,6 +51,7 @@ ATTACKS = read_programs("attacks.txt") | {
     "many names": "\n".join(f"x{i} = {i}" for i in range(1500)),
     "long name": "x" * 19_000 + " = 1",
     "open string": "'" * 19_999,
+    "escaped triple strings": '"""\\' * 4_990,
     "open triple strings": '"""' * 6_001,
     "too long": "x = 1\n" * 100_000,
     "bidi": "x = 'a\u202e'  # \u2066 if x: \u2069",
@@ -91,7 +92,7 @@ def play(runner: Runner, source: str, scene: Objects) -> Step:
 
 
 def test_the_battery_is_large() -> None:
-    assert len(ATTACKS) >= 120
+    assert len(ATTACKS) >= 150
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
@@ -121,23 +122,24 @@ def test_attack_ends_within_its_limits(attack: str, runner: Runner) -> None:
 
 
 HARMLESS = {
-    # the built-in language gives these words a meaning that does no harm; all others are errors
-    "read a file": "a skill is called open",
     "many additions": "a sum",
-    "many comparisons": "1 < 1",
-    "many strings": "one string",
+    "many comparisons": "False",
     "many names": "variables",
-    "search a long range": "False",
-    "write into a result": "the program's own copy is written to",
-    "encoding line": "a comment",
-    "letters that look alike": "",
+    "many strings": "one string",
+    "search a long range": "False, known without a search",
+    "write into a result": "what the program writes to is its own copy",
 }
+"""All that the built-in runner carries out, and what it is there."""
 
 
-@pytest.mark.parametrize("attack", [name for name in ATTACKS if name not in HARMLESS])
-def test_the_built_in_runner_refuses(attack: str) -> None:
-    step = play(make_runner("grammar", LIMITS), ATTACKS[attack], Objects())
-    assert isinstance(step, Failed)
+def test_the_built_in_runner_refuses_all_others() -> None:
+    runner = make_runner("grammar", LIMITS)
+    carried_out = {
+        name
+        for name, source in ATTACKS.items()
+        if isinstance(play(runner, source, Objects()), Finished)
+    }
+    assert carried_out == set(HARMLESS)
 
 
 LIMIT_REACHED = [

@@ -92,7 +92,7 @@ MISBEHAVIOUR = [
     ("deep json", lambda h, b: send(h, "[" * 100_000), "format", "no chat completion"),
     ("no text", lambda h, b: send(h, completion(None)), "empty", "stop"),
     ("filtered", lambda h, b: send(h, completion("", "content_filter")), "refused", "filter"),
-    ("breaks off", lambda h, b: send(h, "{", headers={"Content-Length": "99"}), "down", "broke off"),
+    ("breaks off", lambda h, b: send(h, "{", headers={"Content-Length": "99"}), "down", "broke"),
     ("hangs up", lambda h, b: h.connection.close(), "down", "nobody answers"),
 ]  # fmt: skip
 

@@ -11,6 +11,7 @@ import pytest
 from octoworld.core.errors import DatasetError, UnknownNameError
 from vla.programmer import (
     STRATEGIES,
+    Cassette,
     ChatAgent,
     Endpoint,
     EndpointConfig,
@@ -214,6 +215,16 @@ def test_a_server_drives_an_episode() -> None:
     seen = fake.requests[1]["messages"][-1]["content"]
     assert seen[1]["image_url"]["url"].startswith("data:image/png;base64,")
     assert "FAILED: no mug is seen at the sofa" in seen[0]["text"]
+
+
+def test_an_episode_on_a_cassette_needs_no_server(tmp_path: Path) -> None:
+    with FakeEndpoint(says("Hm.", fenced(FETCH))) as fake:
+        endpoint = Endpoint(EndpointConfig("qwen3-vl", fake.base_url))
+        recorder = Cassette(tmp_path / "tape.json", endpoint, "record")
+        recorded = run_episode(House(), ChatAgent(recorder), make_runner())
+    player = Cassette(tmp_path / "tape.json")
+    assert run_episode(House(), ChatAgent(player), make_runner()) == recorded
+    assert recorded.success
 
 
 def test_a_server_that_is_down_ends_an_episode() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from ..limits import Meter
 from ..steps import ProgramError
 from .operators import binary, elements, listed, make, size
-from .values import checked, key, less, text, type_name
+from .values import checked, key, less, shown, text, type_name
 
 _REQUIRED = object()
 MAX_DIGITS = 15
@@ -67,7 +67,7 @@ def _int(meter: Meter, value: Any = 0) -> int:
         return checked(int(value))
     if type(value) in (int, bool):
         return int(value)
-    raise ProgramError("value", f"{text(value, meter, quoted=True)[:60]} is not an int")
+    raise ProgramError("value", f"{shown(value)} is not an int")
 
 
 def _float(meter: Meter, value: Any = 0.0) -> float:
@@ -78,7 +78,7 @@ def _float(meter: Meter, value: Any = 0.0) -> float:
             pass
     if type(value) in (int, bool, float):
         return float(value)
-    raise ProgramError("value", f"{text(value, meter, quoted=True)[:60]} is not a float")
+    raise ProgramError("value", f"{shown(value)} is not a float")
 
 
 def _bool(meter: Meter, value: Any = False) -> bool:
@@ -93,7 +93,7 @@ def _abs(meter: Meter, value: Any) -> Any:
 def _round(meter: Meter, value: Any, digits: Any = None) -> Any:
     _number("round", value)
     if digits is not None and (type(digits) is not int or abs(digits) > MAX_DIGITS):
-        raise ProgramError("value", f"round takes up to {MAX_DIGITS} digits, not {digits!r:.40}")
+        raise ProgramError("value", f"round takes up to {MAX_DIGITS} digits, not {shown(digits)}")
     if type(value) is float and not math.isfinite(value):
         raise ProgramError("value", f"{value} cannot be rounded")
     return checked(round(value, digits))

@@ -14,10 +14,21 @@ from .words import UNSUPPORTED
 _AUGMENTED = {f"{operator}=": operator for operator in ("+", "-", "*", "/", "//", "%", "**")}
 
 
-@lru_cache(maxsize=512)
+MAX_KEPT = 4_000
+"""Characters of a program that is kept; a long one may have megabytes of instructions."""
+
+
 def compile_program(source: str, skills: frozenset[str]) -> CompiledProgram:
     """Compile a checked source. Raises ProgramError with the line."""
+    return _compile(source, skills) if len(source) > MAX_KEPT else _kept(source, skills)
+
+
+def _compile(source: str, skills: frozenset[str]) -> CompiledProgram:
     return _Compiler(tokenize(source), skills).program(source)
+
+
+_kept = lru_cache(maxsize=256)(_compile)
+forget_programs = _kept.cache_clear
 
 
 class _Compiler(ExpressionCompiler):

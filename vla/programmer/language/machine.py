@@ -103,7 +103,7 @@ class Machine:
             self.waiting = self._run()
         except ProgramError as error:
             frame = self.frames[-1]
-            line = self.program.codes[frame.code].instructions[frame.pc - 1][2]
+            line = self.program.codes[frame.code].instructions[max(frame.pc - 1, 0)][2]
             return self.failed(error.kind, error.message, error.line or line)
         if self.waiting is None:
             return Finished("".join(self.output), self.meter.usage())

@@ -9,7 +9,7 @@ from ..limits import Meter
 from ..steps import ProgramError
 from .builtins import check_arguments, sort
 from .operators import elements, listed, make
-from .values import equal, key, type_name
+from .values import equal, key, shown, type_name
 
 _MISSING = object()
 
@@ -59,7 +59,7 @@ def _pop_list(meter: Meter, a: list[Any], at: Any = -1) -> Any:
 def _pop_dict(meter: Meter, a: dict[Any, Any], name: Any, default: Any = _MISSING) -> Any:
     name = key(name, meter)
     if name not in a and default is _MISSING:
-        raise ProgramError("value", f"no key {name!r:.60}")
+        raise ProgramError("value", f"no key {shown(name)}")
     return a.pop(name, default)
 
 

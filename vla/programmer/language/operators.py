@@ -7,7 +7,17 @@ from typing import Any
 
 from ..limits import Meter
 from ..steps import ProgramError
-from .values import CONTAINER_BYTES, ITEM_BYTES, SCALARS, checked, equal, key, less, type_name
+from .values import (
+    CONTAINER_BYTES,
+    ITEM_BYTES,
+    SCALARS,
+    checked,
+    equal,
+    key,
+    less,
+    shown,
+    type_name,
+)
 
 _NUMBERS = (int, float, bool)
 MAX_EXPONENT = 64
@@ -127,8 +137,8 @@ def index(container: Any, at: Any, meter: Meter) -> Any:
     if type(container) is dict:
         name = key(at, meter)
         if name not in container:
-            known = ", ".join(repr(k)[:40] for k in list(container)[:8])
-            raise ProgramError("value", f"no key {at!r:.60}; there are {known or 'none'}")
+            known = ", ".join(shown(k) for k in list(container)[:8])
+            raise ProgramError("value", f"no key {shown(at)}; there are {known or 'none'}")
         return container[name]
     _check_position(container, at)
     return container[at]
@@ -164,8 +174,12 @@ def slice_(container: Any, start: Any, stop: Any, step: Any, meter: Meter) -> An
     if step == 0:
         raise ProgramError("value", "a slice of step 0")
     window = slice(start, stop, step)
-    if type(container) is not range:
-        make(type(container), len(range(*window.indices(len(container)))), meter)
+    if type(container) is range:
+        part = container[window]
+        for bound in (part.start, part.stop, part.step):
+            checked(bound)
+        return part
+    make(type(container), len(range(*window.indices(len(container)))), meter)
     return container[window]
 
 

@@ -29,6 +29,15 @@ def type_name(value: Any) -> str:
     return "None" if value is None else type(value).__name__
 
 
+def shown(value: Any) -> str:
+    """A value in a message: short whatever its size, since a tuple may repeat a long string."""
+    if type(value) is str:
+        return repr(value[:60])
+    if type(value) in SCALARS:
+        return repr(value)
+    return f"a {type_name(value)} of {len(value)}"
+
+
 def checked(value: Any) -> Any:
     """A number that arithmetic made, if it is one of the language's. ProgramError `value`."""
     kind = type(value)
@@ -132,6 +141,8 @@ def copied(value: Any, meter: Meter, depth: int = 0) -> Any:
     if kind in SCALARS:
         if kind is float and not math.isfinite(value):
             raise ProgramError("value", f"{value} is no argument for a skill")
+        if kind is str:  # each time that it occurs, as it will be written down
+            meter.allocate(len(value))
         return value
     if depth > MAX_WALK:
         raise ProgramError("value", "an argument nested too deeply, or within itself")
