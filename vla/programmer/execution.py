@@ -20,6 +20,7 @@ class DoneCall:
     message: str
     value: Any
     seconds: float
+    code: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -28,6 +29,7 @@ class DoneCall:
             "args": list(self.call.args),
             "line": self.call.line,
             "ok": self.ok,
+            "code": self.code,
             "message": self.message,
             "value": self.value,
             "seconds": round(self.seconds, 3),
@@ -101,7 +103,9 @@ def _drive(
         if on_call is not None:
             on_call(Moment(scene.snapshot(), runner.snapshot(), step, tuple(done)))
         result = scene.execute(step)
-        done.append(DoneCall(step, result.ok, result.message, result.value, result.seconds))
+        done.append(
+            DoneCall(step, result.ok, result.message, result.value, result.seconds, result.code)
+        )
         if not result.ok:
             step = runner.fail(result.message, result.seconds)
         elif scene.finished:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import base64
 import dataclasses
+import os
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
@@ -53,12 +54,18 @@ _KINDS: dict[str, ErrorKind] = {
 }
 
 
+MAX_WORKERS = 64
+"""Programs that are held at once; each has a process of its own, of about 10 MB."""
+
+
 @cache
-def _pool() -> Any:
-    """Worker processes, shared by all runners of this process and started at the first program."""
+def _pool(process: int) -> Any:
+    """Worker processes, shared by all runners of one process of ours (a fork has its own)."""
     if monty is None:
         raise DependencyError("the runner 'monty' needs pydantic-monty: pip install pydantic-monty")
-    pool = monty.Monty(feed_duration_limit_grace=GRACE, max_processes=64)
+    pool = monty.Monty(
+        feed_duration_limit_grace=GRACE, max_processes=MAX_WORKERS, checkout_timeout=30.0
+    )
     pool.__enter__()
     atexit.register(pool.__exit__, None, None, None)
     return pool
@@ -74,7 +81,7 @@ class MontyRunner:
         self.limits = limits or Limits()
         self._session: Any = None
         self._begin("", {})
-        _pool()
+        _pool(os.getpid())
 
     def _begin(self, source: str, skills: dict[str, Skill]) -> None:
         self._source = source
@@ -108,8 +115,14 @@ class MontyRunner:
             "max_recursion_depth": self.limits.recursion,
             "max_suspensions": self.limits.calls + 100,
         }
-        self._session = _pool().checkout(limits=limits, os_policy=_POLICY)
-        self._session.__enter__()
+        session = _pool(os.getpid()).checkout(limits=limits, os_policy=_POLICY)
+        try:
+            session.__enter__()
+        except TimeoutError:
+            raise ConfigError(
+                f"{MAX_WORKERS} programs are held by runners 'monty'; close() those that are done"
+            ) from None
+        self._session = session
 
     def resume(self, value: Any = None, seconds: float = 0.0) -> Step:
         """See `Runner.resume`."""

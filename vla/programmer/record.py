@@ -206,6 +206,7 @@ def _read_calls(calls: Sequence[dict[str, Any]]) -> tuple[DoneCall, ...]:
             c["message"],
             c["value"],
             c["seconds"],
+            c["code"],
         )
         for c in calls
     )

@@ -25,6 +25,11 @@ class Result(Protocol):
         ...
 
     @property
+    def code(self) -> str:
+        """Kind of failure, for programs that read records; empty where there is none."""
+        ...
+
+    @property
     def value(self) -> Any:
         """What the program is given, plain data; None counts as True."""
         ...

@@ -27,6 +27,7 @@ class Outcome:
     message: str = ""
     value: Any = None
     seconds: float = 1.0
+    code: str = ""
 
 
 class Impossible(Exception):  # noqa: N818
@@ -68,7 +69,7 @@ class House:
         try:
             outcome = getattr(self, f"_{call.name}")(*call.args)
         except Impossible as reason:
-            outcome = Outcome(False, str(reason), seconds=0.5)
+            outcome = Outcome(False, str(reason), seconds=0.5, code="IMPOSSIBLE")
         self.clock += outcome.seconds
         return outcome
 

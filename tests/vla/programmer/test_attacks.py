@@ -63,6 +63,14 @@ ATTACKS = read_programs("attacks.txt") | {
     "form feed": "if 1:\n\x0cimport os",
     "line joining": "imp\\\nort os",
 }
+
+
+def peak_memory() -> int:
+    """Of this process so far [kB]."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak // 1024 if sys.platform == "darwin" else peak
+
+
 PROBE = Path("/tmp/octoworld-attack")
 
 
@@ -98,7 +106,7 @@ def test_the_battery_is_large() -> None:
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_attack_ends_within_its_limits(attack: str, runner: Runner) -> None:
     scene = Objects()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peak = peak_memory()
     before = (dict(os.environ), sys.getrecursionlimit(), threading.active_count())
     began = time.monotonic()
 
@@ -115,7 +123,7 @@ def test_attack_ends_within_its_limits(attack: str, runner: Runner) -> None:
     assert "site-packages" not in step.output
     assert scene.seen == ["mug", "cup"]
     assert (dict(os.environ), sys.getrecursionlimit(), threading.active_count()) == before
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak < GROWTH
+    assert peak_memory() - peak < GROWTH
     assert not PROBE.exists()
     # and the runner is as good as new
     assert isinstance(play(runner, "print(look())", scene), Finished)

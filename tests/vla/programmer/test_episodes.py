@@ -172,6 +172,10 @@ def test_an_episode_is_lines_of_json(tmp_path: Path) -> None:
     events = " ".join(line["event"] for line in lines)
     assert events == "episode turn turn end episode turn turn turn end"
     assert lines[0]["agent"] == "script retry"
+    assert lines[5]["calls"][0] == {
+        "skill": "pick", "args": ["mug"], "line": 1, "ok": False, "code": "IMPOSSIBLE",
+        "message": "no mug is seen at the sofa", "value": None, "seconds": 0.5,
+    }  # fmt: skip
     assert read_episodes(log.path) == written
 
 
