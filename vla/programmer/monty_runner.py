@@ -80,13 +80,13 @@ class MontyRunner:
     def __init__(self, limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
         self._session: Any = None
-        self._begin("", {})
+        self._begin("", {}, self.limits)
         _pool(os.getpid())
 
-    def _begin(self, source: str, skills: dict[str, Skill]) -> None:
+    def _begin(self, source: str, skills: dict[str, Skill], limits: Limits) -> None:
         self._source = source
         self._skills = skills
-        self._meter = Meter(self.limits)
+        self._meter = Meter(limits)
         self._output: list[str] = []
         self._suspended: Any = None
         self._call: Call | None = None
@@ -95,7 +95,7 @@ class MontyRunner:
     def start(self, source: str, skills: Skills) -> Step:
         """See `Runner.start`."""
         self.close()
-        self._begin(source, read_skills(skills))
+        self._begin(source, read_skills(skills), self.limits)
         try:
             self._source = check_source(source, self.limits.source)
         except ProgramError as error:
@@ -109,11 +109,12 @@ class MontyRunner:
         )
 
     def _open(self) -> None:
+        budget = self._meter.limits
         limits: Any = {
-            "max_feed_duration_secs": self.limits.run_time,
-            "max_memory": self.limits.memory,
-            "max_recursion_depth": self.limits.recursion,
-            "max_suspensions": self.limits.calls + 100,
+            "max_feed_duration_secs": budget.run_time,
+            "max_memory": budget.memory,
+            "max_recursion_depth": budget.recursion,
+            "max_suspensions": budget.calls + 100,
         }
         session = _pool(os.getpid()).checkout(limits=limits, os_policy=_POLICY)
         try:
@@ -129,7 +130,7 @@ class MontyRunner:
         call = self._answered()
         try:
             self._meter.wait(seconds)
-            answer = {"return_value": admitted(value, Meter(self.limits))}
+            answer = {"return_value": admitted(value, Meter(self._meter.limits))}
         except ProgramError as error:
             return self._failed(error.kind, error.message, call.line)
         return self._drive(lambda: self._suspended.resume(answer))
@@ -197,7 +198,7 @@ class MontyRunner:
             raise ProgramError("forbidden", f"a program may not use {name}")
         skill = self._skills[name]
         bound = skill.bind(self._suspended.args, self._suspended.kwargs)
-        size = Meter(self.limits)
+        size = Meter(self._meter.limits)
         try:
             args = copied(tuple(admitted(value, size) for value in bound), size)
         except ConfigError:
@@ -222,12 +223,11 @@ class MontyRunner:
         frames = error.traceback() if hasattr(error, "traceback") else []
         line = frames[-1].line if frames else 0
         told = self._told
-        if self._meter.printed > self.limits.output:
-            return self._failed(
-                "output", f"more than {self.limits.output} characters printed", line
-            )
+        budget = self._meter.limits
+        if self._meter.printed > budget.output:
+            return self._failed("output", f"more than {budget.output} characters printed", line)
         if name == "RuntimeError" and "suspension" in message:
-            return self._failed("calls", f"more than {self.limits.calls} skill calls", line)
+            return self._failed("calls", f"more than {budget.calls} skill calls", line)
         if told is not None and message == told.message:
             return self._failed(told.kind, message, line)
         if kind not in LIMIT_KINDS and kind != "assertion":
@@ -235,7 +235,7 @@ class MontyRunner:
         return self._failed(kind, message[:500], line)
 
     def _failed(self, kind: ErrorKind, message: str, line: int) -> Failed:
-        output = "".join(self._output)[: self.limits.output]
+        output = "".join(self._output)[: self._meter.limits.output]
         self.close()
         return Failed(kind, message, line, output, self._meter.usage())
 
@@ -248,7 +248,7 @@ class MontyRunner:
             "runner": "monty",
             "source": self._source,
             "skills": [skill.text for skill in self._skills.values()],
-            "limits": dataclasses.asdict(self.limits),
+            "limits": dataclasses.asdict(self._meter.limits),
             "used": self._meter.state(),
             "output": list(self._output),
             "call": [call.name, list(call.args), call.line],
@@ -260,8 +260,8 @@ class MontyRunner:
         if snapshot.get("runner") != "monty":
             raise ConfigError(f"a snapshot of runner {snapshot.get('runner')!r}, not 'monty'")
         self.close()
-        self.limits = Limits(**snapshot["limits"])
-        self._begin(snapshot["source"], read_skills(snapshot["skills"]))
+        limits = Limits(**snapshot["limits"])
+        self._begin(snapshot["source"], read_skills(snapshot["skills"]), limits)
         self._meter.load(snapshot["used"])
         self._output = list(snapshot["output"])
         self._open()

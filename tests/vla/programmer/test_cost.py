@@ -26,7 +26,7 @@ def run(runner: Runner) -> None:
 
 
 def least(function: Callable[[], object], repeats: int = 60) -> float:
-    """CPU seconds of this process in the best of many runs, so that a busy machine matters little."""
+    """CPU seconds of this process in the best of many runs: a busy machine matters little."""
     times = []
     for _ in range(repeats):
         began = time.process_time()

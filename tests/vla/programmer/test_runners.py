@@ -113,6 +113,18 @@ def test_another_runner_takes_a_snapshot_up(runner: Runner, request: pytest.Fixt
     other.close()
 
 
+def test_a_snapshot_keeps_its_own_limits(runner: Runner) -> None:
+    runner.limits = Limits(calls=2)
+    runner.start("while True:\n    look()", SKILLS)
+    saved = runner.snapshot()
+    runner.limits = Limits(calls=50)
+    runner.restore(saved)
+    assert isinstance(runner.resume([]), Call)
+    step = runner.resume([])
+    assert step == Failed("calls", "more than 2 skill calls", line=2)
+    assert runner.limits.calls == 50
+
+
 def test_snapshots_of_another_kind_are_refused(runner: Runner) -> None:
     with pytest.raises(ConfigError, match="snapshot of runner 'other'"):
         runner.restore({"runner": "other"})

@@ -204,12 +204,11 @@ class Machine:
             value = stack.pop()
             stack[-1 - operand].append(value)
         elif op is Op.STORE_INDEX:
-            at, container = stack.pop(), None
-            container = stack.pop()
-            store(container, at, stack.pop(), meter)
+            value, container, at = _take(stack, 3)
+            store(container, at, value, meter)
         elif op is Op.STORE_UNDER:
-            value, at = stack.pop(), stack.pop()
-            store(stack.pop(), at, value, meter)
+            container, at, value = _take(stack, 3)
+            store(container, at, value, meter)
         elif op is Op.DUP_TWO:
             stack += stack[-2:]
         elif op is Op.SLICE:

@@ -82,7 +82,7 @@ class _Heap:
         def number(value: Any) -> int:
             if id(value) not in self.numbers:
                 self.numbers[id(value)] = len(self.cells)
-                self.cells.append(value)  # kept alive until it is replaced by its cell
+                self.cells.append(value)  # until its cell takes its place
                 pending.append(value)
             return self.numbers[id(value)]
 
