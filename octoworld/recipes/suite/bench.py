@@ -103,7 +103,8 @@ def store(config: SuiteConfig, arms: Sequence[str], scratch: Path, folder: Path)
         return _learned(*outcomes_of(config, kind, int(count), seed, scratch))
 
     kept = to_dict(config)
-    del kept["device"], kept["jobs"]  # they change when it is done, not what is found
+    # they change when it is done, not what is found
+    del kept["device"], kept["jobs"], kept["eyes"]
     run(claims(config), measure, folder, config=kept, only=arms)
 
 

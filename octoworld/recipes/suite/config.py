@@ -47,6 +47,9 @@ class SuiteConfig:
     """Fewest of each scene: eyes that saw fewer know those by heart."""
     grounding_steps: int = 4000
     """Optimiser steps over them."""
+    eyes: str = ""
+    """Folder with a grounded policy of each scene, such as `assets/checkpoints/eyes`, which is then
+    taken instead of being learned (an hour of two cores)."""
     steps: Mapping[int, int] = field(default_factory=lambda: {5: 800, 10: 1000, 20: 1300, 50: 2000})
     """Demonstrations -> optimiser steps of imitation."""
     batch_size: int = 32

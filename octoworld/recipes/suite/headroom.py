@@ -154,7 +154,8 @@ def store(config: HeadroomConfig, tasks: Sequence[str], scratch: Path, folder: P
         )
 
     kept = to_dict(config)
-    del kept["suite"]["device"], kept["suite"]["jobs"]  # they change when, not what is found
+    for name in ("device", "jobs", "eyes"):  # they change when, not what is found
+        del kept["suite"][name]
     run([claim], measure, folder, config=kept, only=tasks)
 
 

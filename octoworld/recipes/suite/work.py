@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import shutil
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
 from dataclasses import replace
@@ -14,11 +15,11 @@ import torch
 from octoworld.bench.provenance import code_version, hardware
 from octoworld.core.cpus import limit_cpus
 from octoworld.core.errors import DatasetError
-from octoworld.core.io import read_json, write_json
+from octoworld.core.io import atomic_folder, read_json, write_json
 from octoworld.data.episode import Episode
 from octoworld.data.reader import Dataset
 from tasks.manipulation.validate import validate
-from vla.checkpoint import load_policy
+from vla.checkpoint import load_policy, policy_folder
 from vla.pretrain import pretrain_grounding
 from vla.sft import train_sft
 from vla.vision_policy import VisionPolicy
@@ -125,9 +126,17 @@ def test_expert(config: SuiteConfig, task: str, folder: Path) -> None:
 
 
 def see(config: SuiteConfig, scene: str, folder: Path) -> None:
-    """The tiny policy's grounding in a scene."""
+    """The tiny policy's grounding in a scene, learned from stills or taken from `config.eyes`.
+
+    Raises:
+        CheckpointError: the folder that is named there holds none for this scene.
+    """
     place = folder / "grounded" / scene
     if (place / "policy" / "config.json").exists():
+        return
+    if config.eyes:
+        with atomic_folder(place / "policy") as temporary:
+            shutil.copytree(policy_folder(Path(config.eyes) / scene), temporary, dirs_exist_ok=True)
         return
     stills = [
         episode
@@ -242,7 +251,9 @@ def preparing(config: SuiteConfig, folder: Path) -> list[list[Job]]:
     ]
     if not any(kind == "tiny" for kind, _ in missing):
         return [[*experts, *recording]]
-    stills: list[Job] = [(record_stills, (config, task, folder)) for task in config.tasks]
+    stills: list[Job] = [
+        (record_stills, (config, task, folder)) for task in config.tasks if not config.eyes
+    ]
     seeing: list[Job] = [(see, (config, scene, folder)) for scene in config.scenes]
     return [[*experts, *recording, *stills], seeing]
 
