@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import torch
 
-from octoworld.core.precision import autocast
 from octoworld.core.rng import derive_seed
 
 from ..autoencoder import FrameAutoencoder, encode_dataset
@@ -29,8 +27,6 @@ class FlowTrainConfig(LatentTrainConfig):
     """Sizes and loss."""
     picture_weight: float = 40.0
     """Weight of the decoded picture: a lost block, small in latents, weighs there as an arm."""
-    precision: Literal["float32", "bfloat16"] = "float32"
-    """bfloat16: the network by automatic mixed precision, on CUDA only; weights stay float32."""
 
 
 def train_flow(
@@ -51,11 +47,7 @@ def train_flow(
     `folder`/polish. `initial`, a model on the same autoencoder, is trained further (its sizes and
     scales stay). `stills`, encoded pictures with known objects, are more to train the eyes on;
     `sight` says where cameras see them, so that old frames' things are carried to where they are.
-
-    Raises:
-        ConfigError: bfloat16 is asked for without CUDA, or `initial` does not fit what is given.
     """
-    autocast(config.precision, device)
     if dataset.latents is None:
         encode_dataset(autoencoder, dataset)
     torch.manual_seed(derive_seed(seed, "flow", "init"))
@@ -73,8 +65,7 @@ def train_flow(
     def loss(
         clip: LatentClip, generator: torch.Generator, chunks: int
     ) -> Mapping[str, torch.Tensor]:
-        with autocast(config.precision, device):
-            return model.latent_loss(clip, generator, chunks, config.picture_weight)
+        return model.latent_loss(clip, generator, chunks, config.picture_weight)
 
     metrics = train_latent(
         model, dataset, loss, config, folder, seed=seed, label="flow", stills=stills
