@@ -331,9 +331,7 @@ class LatentWorldModel(ModelMixin, ConfigMixin):
         )
         return carry.carried(old, [was[:, 0], was[:, 1]], now, self.sight_spread)
 
-    def _told(
-        self, state: torch.Tensor, after: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def _told(self, state: torch.Tensor, after: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Standardised states of context and future as pictures are told them: zeros if not."""
         if self.settings.told_state:
             return state, after

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import torch
 
 from octoworld.core.errors import ConfigError
 from octoworld.core.fit import FitConfig, fit
 from octoworld.core.parallel import Share
+from octoworld.core.precision import autocast
 
 from .autoencoder import FrameAutoencoder
 from .carry import Sight
@@ -70,6 +72,17 @@ class LatentTrainConfig:
         )
     )
     """Training of the eyes that find objects, where recordings tell where those are."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """bfloat16: the network by automatic mixed precision, on CUDA only; weights stay float32."""
+    compiled: bool = False
+    """Compile the transformer's training pass (`torch.compile`), on CUDA only."""
+
+
+def check_device(config: LatentTrainConfig, device: str | torch.device) -> None:
+    """ConfigError where bfloat16 or compilation is asked for without CUDA."""
+    autocast(config.precision, device)
+    if config.compiled and torch.device(device).type != "cuda":
+        raise ConfigError(f"compiled = True needs a CUDA device, not {device}; use False")
 
 
 def train_latent(
@@ -94,6 +107,9 @@ def train_latent(
     folder, seen, share = Path(folder), seen or dataset, Share.current()
     for batch in (config.fit, config.polish, config.state):
         share.rows(batch.batch_size)
+    check_device(config, model.device)
+    if config.compiled:
+        model.get_submodule("transformer").compile()
     sampler = ClipSampler(dataset, model, config.contact_share)
     looks = sampler if seen is dataset else ClipSampler(seen, model, config.contact_share)
     metrics = _learn_state(model, looks, config, folder, seed)
@@ -107,12 +123,14 @@ def train_latent(
         if step >= begin and torch.rand((), generator=generator) < config.self_forcing_share:
             chunks = int(torch.randint(1, config.self_forcing_chunks + 1, (), generator=generator))
         clip = sampler.draw(config.fit.batch_size, 1 + chunks, generator, share)
-        return loss(clip, share.stream(generator), chunks)
+        with autocast(config.precision, model.device):
+            return loss(clip, share.stream(generator), chunks)
 
     def polish_fn(step: int, generator: torch.Generator) -> Mapping[str, torch.Tensor]:
         chunks = int(torch.randint(config.polish_chunks + 1, (), generator=generator))
         clip = sampler.draw(config.polish.batch_size, 1 + chunks, generator, share)
-        return loss(clip, share.stream(generator), chunks)
+        with autocast(config.precision, model.device):
+            return loss(clip, share.stream(generator), chunks)
 
     for part in (model.dynamics, model.eyes):
         if part is not None:

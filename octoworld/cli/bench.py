@@ -27,8 +27,9 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "--beside",
         type=Path,
-        metavar="PYTHON",
-        help="an interpreter with the original that a bench measures in the same run (drones)",
+        metavar="PYTHON|FOLDER",
+        help="an interpreter with the original that a bench measures in the same run (drones), or "
+        "a folder with clones of others' code (imagination)",
     )
     parser.add_argument(
         "--folder", type=Path, default=Path("results"), help="of all results (default: results)"

@@ -122,6 +122,8 @@ BENCHES: Registry = Registry(
         "octoworld.recipes.robust_bench",
         "octoworld.recipes.elsewhere_benches",
         "octoworld.recipes.gpu_bench",
+        "octoworld.recipes.imagination_bench",
+        "octoworld.recipes.rlir.bench",
         "octoworld.recipes.soak_bench",
         "octoworld.recipes.suite.bench",
         "octoworld.recipes.suite.headroom",

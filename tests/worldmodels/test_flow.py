@@ -2,10 +2,14 @@
 
 import copy
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from diffusers.schedulers.scheduling_flow_match_euler_discrete import (
+    FlowMatchEulerDiscreteScheduler,
+)
 
 from octoworld.core.config import to_dict
 from octoworld.core.errors import ActionError, ConfigError
@@ -144,3 +148,49 @@ def test_euler_reaches_the_target_of_a_straight_path():
     target = torch.tensor([3.0, -1.0]).view(1, 1, 1, 2)
     sample = euler(lambda x, level: target, torch.zeros(1, 1, 1, 2), steps=4)
     torch.testing.assert_close(sample, target)
+
+
+def test_another_scheduler_of_diffusers_samples_the_same_flow(trained):
+    data, model, history = _start(trained)
+    actions = data.actions[:16].view(4, 4, 2)
+
+    def imagined(scheduler=None):
+        generator = torch.Generator().manual_seed(0)
+        return model.imagine(history, actions, generator, "none", scheduler=scheduler)[1].latents
+
+    usual = imagined()
+    # levels bent towards noise, as models of large pictures have them: another way to one place
+    other = imagined(FlowMatchEulerDiscreteScheduler(shift=3.0))
+    assert not torch.equal(usual, other) and float((usual - other).abs().mean()) < 0.2
+
+
+def test_pictures_that_are_told_no_state_do_not_depend_on_it(trained):
+    data, told, _ = _start(trained)
+    alone = FlowWorldModel.build(
+        trained["autoencoder"], replace(told.settings, told_state=False), 2, 2
+    ).eval()
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for parameter in alone.transformer.parameters():
+            parameter.add_(0.05 * torch.randn(parameter.shape))
+    rows = start_rows(data, np.arange(4), np.full(4, 5), alone.context_length)
+    actions = data.actions[:16].view(4, 4, 2)
+
+    def imagined(felt, actions):
+        history = alone.start_latents(data.latents[rows], data.proprio[rows] + felt)
+        seen = alone.imagine(history, actions, torch.Generator().manual_seed(0), "none")[1]
+        assert seen.latents is not None
+        return seen.latents, seen.proprio
+
+    one, two, other = imagined(0, actions), imagined(1, actions), imagined(0, -actions)
+    assert torch.equal(one[0], two[0]) and not torch.equal(one[1], two[1])
+    assert not torch.equal(one[0], other[0])
+
+
+def test_half_precision_and_compilation_need_cuda(trained, tmp_path):
+    for config, said in (
+        (FlowTrainConfig(precision="bfloat16"), "bfloat16"),
+        (FlowTrainConfig(compiled=True), "compiled"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            train_flow(trained["dataset"], trained["autoencoder"], config, tmp_path, seed=0)

@@ -239,7 +239,10 @@ class AutoregressiveWorldModel(LatentWorldModel):
 
     @torch.no_grad()
     def show(
-        self, history: TokenHistory, actions: torch.Tensor, tokens: torch.Tensor,
+        self,
+        history: TokenHistory,
+        actions: torch.Tensor,
+        tokens: torch.Tensor,
         decode: Decode = "all",
     ) -> tuple[TokenHistory, Imagined]:
         """What codes (B, K, S, G) under actions (B, K, A) show, as if they had been drawn.

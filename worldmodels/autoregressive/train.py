@@ -7,14 +7,12 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import torch
 
 from octoworld.core.errors import CheckpointError, ConfigError
 from octoworld.core.io import read_json, write_json
 from octoworld.core.parallel import Share
-from octoworld.core.precision import autocast
 from octoworld.core.rng import derive_seed
 
 from ..autoencoder import encode_dataset
@@ -23,6 +21,7 @@ from ..dataset import EpisodeDataset
 from ..latent_model import LatentClip
 from ..latent_train import (
     LatentTrainConfig,
+    check_device,
     check_initial,
     measure,
     same_weights,
@@ -43,10 +42,6 @@ class AutoregressiveTrainConfig(LatentTrainConfig):
 
     model: AutoregressiveConfig = field(default_factory=AutoregressiveConfig)
     """Sizes and loss."""
-    precision: Literal["float32", "bfloat16"] = "float32"
-    """bfloat16: the network by automatic mixed precision, on CUDA only; weights stay float32."""
-    compiled: bool = False
-    """Compile the transformer's training pass (`torch.compile`), on CUDA only."""
 
 
 def train_autoregressive(
@@ -73,9 +68,7 @@ def train_autoregressive(
             compilation is asked for without CUDA.
         CheckpointError: `folder` holds the state of a run on another tokenizer.
     """
-    autocast(config.precision, device)
-    if config.compiled and torch.device(device).type != "cuda":
-        raise ConfigError(f"compiled = True needs a CUDA device, not {device}; use False")
+    check_device(config, device)
     _claim(Path(folder), tokenizer)
     if dataset.latents is None:
         encode_dataset(tokenizer.autoencoder, dataset)
@@ -95,14 +88,11 @@ def train_autoregressive(
             )
         model = initial
     model.to(device)  # type: ignore[arg-type]
-    if config.compiled:
-        model.transformer.compile()
 
     def loss(
         clip: LatentClip, generator: torch.Generator, chunks: int
     ) -> Mapping[str, torch.Tensor]:
-        with autocast(config.precision, device):
-            return model.latent_loss(clip, generator, chunks)
+        return model.latent_loss(clip, generator, chunks)
 
     metrics = train_latent(
         model, dataset, loss, config, folder, seed=seed, label="autoregressive",

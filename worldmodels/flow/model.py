@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 import torch
 from diffusers.configuration_utils import register_to_config
+from diffusers.schedulers.scheduling_flow_match_euler_discrete import (
+    FlowMatchEulerDiscreteScheduler,
+)
 
 from octoworld.core.config import from_dict, to_dict
 from octoworld.core.registry import register_world_model
@@ -137,8 +140,11 @@ class FlowWorldModel(LatentWorldModel):
         generator: torch.Generator,
         decode: Decode = "all",
         sampling_steps: int | None = None,
+        scheduler: FlowMatchEulerDiscreteScheduler | None = None,
     ) -> tuple[LatentHistory, Imagined]:
         """Apply `actions` (B, K, A), 1 <= K <= max_chunk; `sampling_steps` None: the config's.
+
+        `scheduler` is another of diffusers' flow-matching schedulers with Euler's interface.
 
         Raises:
             ActionError: the actions have another shape or are not finite.
@@ -148,7 +154,8 @@ class FlowWorldModel(LatentWorldModel):
         seen = self.foresee(history, actions)
         shape = (*actions.shape[:2], *seen.last.shape[1:])
         noise = settings.noise_scale * gaussian(shape, generator, seen.last)
-        change = euler(seen.predict, noise, sampling_steps or settings.sampling_steps)
+        steps = sampling_steps or settings.sampling_steps
+        change = euler(seen.predict, noise, steps, scheduler)
         return self.go_on(history, seen, change, decode)
 
     def foresee(self, history: LatentHistory, actions: torch.Tensor) -> Foreseen:

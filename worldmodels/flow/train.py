@@ -14,7 +14,13 @@ from ..autoencoder import FrameAutoencoder, encode_dataset
 from ..carry import Sight
 from ..dataset import EpisodeDataset
 from ..latent_model import LatentClip
-from ..latent_train import LatentTrainConfig, check_initial, measure, train_latent
+from ..latent_train import (
+    LatentTrainConfig,
+    check_device,
+    check_initial,
+    measure,
+    train_latent,
+)
 from .config import FlowConfig
 from .model import FlowWorldModel
 
@@ -47,7 +53,12 @@ def train_flow(
     `folder`/polish. `initial`, a model on the same autoencoder, is trained further (its sizes and
     scales stay). `stills`, encoded pictures with known objects, are more to train the eyes on;
     `sight` says where cameras see them, so that old frames' things are carried to where they are.
+
+    Raises:
+        ConfigError: `initial` was made on another autoencoder or knows other things; bfloat16 or
+            compilation is asked for without CUDA.
     """
+    check_device(config, device)
     if dataset.latents is None:
         encode_dataset(autoencoder, dataset)
     torch.manual_seed(derive_seed(seed, "flow", "init"))

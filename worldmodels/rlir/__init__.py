@@ -11,6 +11,7 @@ from .rewards import (
 )
 from .sampler import FlowSampler, Sampler, TokenSampler, sampler_of
 from .train import RlirConfig, rlir
+from .watch import Watch, WatchConfig
 
 __all__ = [
     "ClipEnv",
@@ -28,6 +29,8 @@ __all__ = [
     "TokenSampler",
     "Veto",
     "Video",
+    "Watch",
+    "WatchConfig",
     "rlir",
     "sampler_of",
 ]

@@ -79,8 +79,9 @@ class Following:
 
     def card(self) -> InverseCard:
         """The judge's card over all clips."""
-        flat = (x.flatten(0, 1) for x in (self.bins, self.wanted_bins, self.values, self.wanted))
-        return inverse_card(*flat, self.num_bins, self.dimensions)
+        parts = self.bins, self.wanted_bins, self.values, self.wanted
+        bins, wanted_bins, values, wanted = (x.flatten(0, 1) for x in parts)
+        return inverse_card(bins, wanted_bins, values, wanted, self.num_bins, self.dimensions)
 
 
 def draw_clips(

@@ -1,0 +1,1 @@
+"""Bench `rlir`: do world models of both paradigms learn to obey actions, and who says so?"""
