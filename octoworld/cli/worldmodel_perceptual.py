@@ -32,7 +32,7 @@ class PerceptualArgs:
     steps: int = 1500
     """Optimiser steps."""
     set: tuple[str, ...] = ()
-    """Other fields of the network's config, e.g. `width=24 features=32`."""
+    """Other fields of the network's config, e.g. `width=24 fit.batch_size=32`."""
     device: Literal["cpu", "cuda"] = "cpu"
     """Where to train."""
     seed: int = 0
@@ -42,15 +42,12 @@ class PerceptualArgs:
 def main(argv: list[str]) -> int:
     """Run the verb; returns the exit status."""
     args = parse(PerceptualArgs, "worldmodel perceptual", argv)
-    from dataclasses import replace
-
-    from octoworld.core.config import from_dict
+    from octoworld.core.config import changed
     from octoworld.core.parallel import Share, process_group
     from octoworld.recipes.worldmodel_perceptual import make_perceptual, order_table
     from worldmodels.perceptual import PerceptualConfig
 
-    config = from_dict(PerceptualConfig, pairs("set", args.set))
-    config = replace(config, fit=replace(config.fit, steps=args.steps))
+    config = changed(PerceptualConfig(), {"fit.steps": args.steps} | pairs("set", args.set))
     with process_group(args.device) as device:
         scores = make_perceptual(
             args.dataset, config, args.out, seed=args.seed, device=device, cameras=args.cameras,

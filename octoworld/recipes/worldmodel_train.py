@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from octoworld.core.config import from_dict, load_config, save_config, to_dict
+from octoworld.core.config import changed, load_config, save_config, to_dict
 from octoworld.core.errors import CheckpointError, ConfigError
 from octoworld.core.fit import FitConfig
 from octoworld.core.io import atomic_folder, read_json, write_json
@@ -97,18 +97,7 @@ def run_config(paradigm: str, changes: dict[str, Any]) -> RunConfig:
     Raises:
         ConfigError: a field is unknown or has a wrong value.
     """
-    kind = KINDS[paradigm]
-    values = to_dict(kind())
-    for name, value in changes.items():
-        *path, last = name.split(".")
-        place = values
-        for part in path:
-            if not isinstance(place.get(part), dict):
-                known = ", ".join(k for k, v in place.items() if isinstance(v, dict)) or "none"
-                raise ConfigError(f"{name}: {part!r} has no fields here; those that have: {known}")
-            place = place[part]
-        place[last] = value
-    return from_dict(kind, values)
+    return changed(KINDS[paradigm](), changes)
 
 
 def train_worldmodel(
