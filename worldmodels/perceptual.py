@@ -214,6 +214,7 @@ def train_perceptual(
     def loss_fn(step: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
         camera = cameras[int(torch.randint(len(cameras), (), generator=generator))]
         rows = _moments(dataset, config, generator)[mine]
+        generator = share.stream(generator)
         images = dataset.frames[camera][rows].movedim(-1, 1).float().div(255)
         views = [
             relit(x, config.light, config.noise, generator)

@@ -12,7 +12,7 @@ SUBVERBS: dict[str, tuple[str, str]] = {
     "perceptual": ("worldmodel_perceptual", "train an own network that measures pictures"),
     "eval": ("worldmodel_eval", "how well a world model foresees held-out recordings"),
 }
-"""Sub-verb -> (module in `octoworld.cli`, help). Modules are imported when they run."""
+"""Sub-verb -> (module in `octoworld.cli` with `main(argv)`, help). Imported when they run."""
 
 
 def main(argv: list[str]) -> int:
