@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from octoworld.core.errors import DatasetError
+from octoworld.core.parallel import ALONE, Share
 
 from .dataset import EpisodeDataset
 from .latent_model import LatentClip, LatentWorldModel
@@ -35,10 +36,14 @@ class ClipSampler:
         chosen = torch.multinomial(weight, count - even, replacement=True, generator=generator)
         return torch.cat([rows, free[chosen]])
 
-    def draw(self, count: int, chunks: int, generator: torch.Generator) -> LatentClip:
-        """`count` clips of such rows, their context before them."""
+    def draw(
+        self, count: int, chunks: int, generator: torch.Generator, share: Share = ALONE
+    ) -> LatentClip:
+        """`count` clips of such rows, their context before them; of these, the process's share."""
         context, after = self.model.context_length, chunks * self.model.max_chunk
         now = self.rows(count, chunks, generator)
+        if share.size > 1:  # even and unusual clips for all
+            now = now[torch.randperm(count, generator=generator)[share.rows(count)]]
         first = self.first[now]
         offsets = torch.arange(-context + 1, after + 1)
         window = torch.maximum(now[:, None] + offsets, first[:, None])

@@ -11,6 +11,7 @@ import torch
 
 from octoworld.core.errors import ConfigError
 from octoworld.core.fit import FitConfig, fit
+from octoworld.core.parallel import Share
 from octoworld.core.precision import autocast
 
 from .autoencoder import FrameAutoencoder
@@ -98,11 +99,14 @@ def train_latent(
 ) -> dict[str, float]:
     """All phases, in place; the last metrics.
 
-    Each resumes from its own state: `folder`/state, `folder`/eyes, `folder`, `folder`/polish.
+    Each resumes from its own state: `folder`/state, `folder`/eyes, `folder`, `folder`/polish. Under
+    `torchrun` each process computes its share of every batch, and process 0 writes the files.
     `stills`, encoded pictures with known objects, are more to train the eyes on; `seen` is the data
     set with latents as the model sees them, where those are not the recorded ones.
     """
-    folder, seen = Path(folder), seen or dataset
+    folder, seen, share = Path(folder), seen or dataset, Share.current()
+    for batch in (config.fit, config.polish, config.state):
+        share.rows(batch.batch_size)
     check_device(config, model.device)
     if config.compiled:
         model.get_submodule("transformer").compile()
@@ -118,15 +122,15 @@ def train_latent(
         chunks = 0
         if step >= begin and torch.rand((), generator=generator) < config.self_forcing_share:
             chunks = int(torch.randint(1, config.self_forcing_chunks + 1, (), generator=generator))
-        clip = sampler.draw(config.fit.batch_size, 1 + chunks, generator)
+        clip = sampler.draw(config.fit.batch_size, 1 + chunks, generator, share)
         with autocast(config.precision, model.device):
-            return loss(clip, generator, chunks)
+            return loss(clip, share.stream(generator), chunks)
 
     def polish_fn(step: int, generator: torch.Generator) -> Mapping[str, torch.Tensor]:
         chunks = int(torch.randint(config.polish_chunks + 1, (), generator=generator))
-        clip = sampler.draw(config.polish.batch_size, 1 + chunks, generator)
+        clip = sampler.draw(config.polish.batch_size, 1 + chunks, generator, share)
         with autocast(config.precision, model.device):
-            return loss(clip, generator, chunks)
+            return loss(clip, share.stream(generator), chunks)
 
     for part in (model.dynamics, model.eyes):
         if part is not None:
@@ -135,7 +139,10 @@ def train_latent(
     if config.polish.steps:
         polish = folder / "polish"
         metrics |= fit(model, polish_fn, config.polish, polish, seed=seed, label="polish")
-    model.eval().save_pretrained(str(folder))
+    model.eval()
+    if share.rank == 0:
+        model.save_pretrained(str(folder))
+    share.wait()
     return metrics
 
 
@@ -192,10 +199,11 @@ def _learn_state(
 ) -> dict[str, float]:
     """What follows from a state and actions, on roll-outs of `state_chunks` chunks."""
     size = model.max_chunk * config.state_chunks
-    told = model.settings.context_noise
+    told, share = model.settings.context_noise, Share.current()
 
     def loss_fn(step: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
         now = sampler.rows(config.state.batch_size, config.state_chunks, generator)
+        now, generator = now[share.rows(len(now))], share.stream(generator)
         states = sampler.state[now[:, None] + torch.arange(size + 1)]
         actions = sampler.dataset.actions[now[:, None] + torch.arange(size)]
         latents = sampler.dataset.need_latents()[now]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 import torch
@@ -12,11 +12,15 @@ from torch.nn import functional as F
 from octoworld.core.errors import DatasetError
 
 from .dataset import EpisodeDataset
+from .frechet import frechet_distance, rows_needed
 from .latent_model import LatentWorldModel
+from .perceptual import PerceptualNetwork
 from .replay import start_rows
 
 MaskFn = Callable[[torch.Tensor], torch.Tensor]
 """Images (..., H, W, 3) uint8 to the object's pixels (..., H, W) bool."""
+CLIP_FRAMES = 4
+"""Frames of a roll-out, evenly spread over it, whose features are joined for clips."""
 
 
 @dataclass
@@ -51,6 +55,22 @@ class RolloutReport:
     """The same of the objects that its eyes find in the imagined frame."""
     best_object_error: dict[str, list[float]]
     """The same of those that its eyes find in the true frame: the eyes' own error."""
+    still_psnr: list[float] = field(default_factory=list)
+    """`psnr` of the first true frame: if nothing had moved."""
+    still_proprio_error: list[list[float]] = field(default_factory=list)
+    """`proprio_error` if nothing had moved."""
+    perceptual_distance: list[float] = field(default_factory=list)
+    """Mean distance of an own network (`worldmodels/perceptual.py`); empty without one."""
+    still_perceptual_distance: list[float] = field(default_factory=list)
+    """The same of the first true frame."""
+    best_perceptual_distance: list[float] = field(default_factory=list)
+    """The same of the true frame after the autoencoder: no model on it can do better."""
+    frechet_distance: list[float] = field(default_factory=list)
+    """Fréchet distance of imagined and true frames by that network."""
+    still_frechet_distance: list[float] = field(default_factory=list)
+    """The same of the first true frames."""
+    clip_frechet_distance: float | None = None
+    """Fréchet distance of whole roll-outs, `CLIP_FRAMES` frames of each joined."""
 
     def as_dict(self) -> dict:
         """Plain numbers by name."""
@@ -107,6 +127,7 @@ def rollout_report(
     teacher_forced: bool = False,
     objects: Mapping[str, slice] | None = None,
     object_mask: MaskFn | None = saturated_pixels,
+    perceptual: PerceptualNetwork | None = None,
 ) -> RolloutReport:
     """Replay recorded actions from recorded rows and compare at the end of every chunk.
 
@@ -120,6 +141,8 @@ def rollout_report(
         objects: columns of `dataset.objects` whose errors are reported, by name; left out where
             the model knows no objects.
         object_mask: finds the object's pixels, or None. Only pixels outside the background count.
+        perceptual: a network for distances of pictures, trained on none of these episodes; asks
+            for at least `frechet.rows_needed` starts.
     """
     latents, size = dataset.need_latents(), model.max_chunk
     episode, time = dataset.sample_times(num_starts, chunks * size, generator)
@@ -127,6 +150,7 @@ def rollout_report(
     began = dataset.windows(episode, time, 0, 0)[:, 0]
     first, rows_of_first = latents[began], torch.from_numpy(dataset.starts[episode])
     report = RolloutReport([], [], [], [], [], [], [], [], [], [], {}, {}, {})
+    looks = None if perceptual is None else _Looks(perceptual, report)
     for index in range(chunks):
         if teacher_forced:
             history = _start(model, dataset, episode, time + index * size)
@@ -140,9 +164,16 @@ def rollout_report(
         report.still_latent_error.append(float((first - true).pow(2).mean().sqrt()))
         error = (imagined.proprio[:, -1].cpu() - dataset.proprio[now]).abs().mean(0)
         report.proprio_error.append([float(e) for e in error])
+        still_error = (dataset.proprio[began] - dataset.proprio[now]).abs().mean(0)
+        report.still_proprio_error.append([float(e) for e in still_error])
         pictures = [(imagined.frames[c][:, 0].cpu(), dataset.frames[c][now]) for c in model.cameras]
         report.psnr.append(float(torch.stack([psnr(a, b) for a, b in pictures]).mean()))
         report.ssim.append(float(torch.stack([ssim(a, b) for a, b in pictures]).mean()))
+        kept = [(dataset.frames[c][began], dataset.frames[c][now]) for c in model.cameras]
+        report.still_psnr.append(float(torch.stack([psnr(a, b) for a, b in kept]).mean()))
+        if looks is not None:
+            best = model.decode(true.to(model.device))
+            looks.note(pictures, kept, [(best[c].cpu(), dataset.frames[c][now]) for c in best])
         if object_mask is not None:
             still = [object_mask(dataset.frames[c][began]) for c in model.cameras]
             recall = _object_recalls(model, pictures, object_mask, still)
@@ -170,7 +201,48 @@ def rollout_report(
                 for name, columns in objects.items():
                     error = (guess - dataset.objects[now])[:, columns].norm(dim=-1)
                     kind.setdefault(name, []).append(float(error.mean()))
+    if looks is not None:
+        looks.finish()
     return report
+
+
+Pictures = list[tuple[torch.Tensor, torch.Tensor]]
+"""Frames seen and true, (B, H, W, 3) uint8, of each camera."""
+
+
+class _Looks:
+    """Distances of pictures by a network, horizon after horizon, noted in a report."""
+
+    def __init__(self, network: PerceptualNetwork, report: RolloutReport) -> None:
+        self.network, self.report = network, report
+        self._clips: list[list[torch.Tensor]] = [[], []]
+
+    def note(self, imagined: Pictures, still: Pictures, best: Pictures) -> None:
+        """One horizon: imagined frames, the first ones, and true ones after the autoencoder."""
+        report = self.report
+        seen, true = (self._features([pair[i] for pair in imagined]) for i in (0, 1))
+        first = self._features([pair[0] for pair in still])
+        report.perceptual_distance.append(self._distance(imagined))
+        report.still_perceptual_distance.append(self._distance(still))
+        report.best_perceptual_distance.append(self._distance(best))
+        report.frechet_distance.append(frechet_distance(seen, true))
+        report.still_frechet_distance.append(frechet_distance(first, true))
+        for clip, features in zip(self._clips, (seen, true), strict=True):
+            clip.append(features)
+
+    def finish(self) -> None:
+        """Whole roll-outs, where there are enough of them."""
+        steps = np.unique(np.linspace(0, len(self._clips[0]) - 1, CLIP_FRAMES).round().astype(int))
+        seen, true = (torch.cat([clip[i] for i in steps], 1) for clip in self._clips)
+        if len(seen) >= rows_needed(seen.shape[1]):
+            self.report.clip_frechet_distance = frechet_distance(seen, true)
+
+    def _features(self, images: list[torch.Tensor]) -> torch.Tensor:
+        """(cameras x B, F)."""
+        return torch.cat([self.network.features(x) for x in images])
+
+    def _distance(self, pictures: Pictures) -> float:
+        return float(torch.stack([self.network.distance(a, b) for a, b in pictures]).mean())
 
 
 @torch.no_grad()

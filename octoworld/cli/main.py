@@ -26,6 +26,7 @@ VERBS: dict[str, dict[str, tuple[str, str]]] = {
             "record an expert, a policy, or yourself, as a data set",
         ),
         "sft": ("sft", "fine-tune a policy on demonstrations"),
+        "worldmodel": ("worldmodel", "train or examine a video world model of any robot"),
         "eval": ("eval", "success of a saved policy by task and split, or beside another"),
         "publish": ("publish", "small checkpoints of a run, for other runs to start from"),
     },

@@ -43,6 +43,25 @@ def from_dict(cls: type[C], values: dict[str, Any], where: str = "") -> C:
     return cls(**{k: _convert(hints[k], v, f"{where}{k}") for k, v in values.items()})
 
 
+def changed(config: C, changes: dict[str, Any]) -> C:
+    """A copy of a config with `changes`, dotted names of fields -> values.
+
+    Raises:
+        ConfigError: a field is unknown or has a wrong value.
+    """
+    values = to_dict(config)
+    for name, value in changes.items():
+        *path, last = name.split(".")
+        place = values
+        for part in path:
+            if not isinstance(place.get(part), dict):
+                known = ", ".join(k for k, v in place.items() if isinstance(v, dict)) or "none"
+                raise ConfigError(f"{name}: {part!r} has no fields here; those that have: {known}")
+            place = place[part]
+        place[last] = value
+    return from_dict(type(config), values)
+
+
 def save_config(config: Any, path: Path | str) -> None:
     """Write a config as YAML, atomically."""
     write_text(path, yaml.safe_dump(to_dict(config), sort_keys=False))

@@ -43,6 +43,15 @@ class Share:
         each = batch // self.size
         return slice(self.rank * each, (self.rank + 1) * each)
 
+    def stream(self, generator: torch.Generator) -> torch.Generator:
+        """Draws of this process alone: process 0's are those of the generator given."""
+        import torch
+
+        if self.rank == 0:
+            return generator
+        seed = (generator.initial_seed() + self.rank * _STRIDE) % 2**63
+        return torch.Generator(device=generator.device).manual_seed(seed)
+
     def average_gradients(self, parameters: Iterable[torch.nn.Parameter]) -> None:
         """Replace gradients by their mean over the processes, in one message."""
         import torch
@@ -77,6 +86,9 @@ class Share:
         if self.size > 1:
             dist.barrier()
 
+
+_STRIDE = 0x9E3779B97F4A7C15
+"""Apart enough that no two processes' streams meet: 2^64 over the golden ratio."""
 
 ALONE = Share()
 """The only process."""

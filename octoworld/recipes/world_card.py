@@ -24,12 +24,12 @@ from octoworld.core.registry import TASKS
 from octoworld.data.words import split_words
 from vla.checkpoint import load_policy, policy_folder
 from vla.policy import Policy
-from worldmodels.checkpoint import world_model_class
+from worldmodels.checkpoint import load_part, world_model_class
 from worldmodels.reflector import Reflector
 
 from .world_card_units import UnitRecord, measure_unit
 from .worldenv.config import TASKS as TABLETOP
-from .worldenv.learning import load_part, load_reflector
+from .worldenv.learning import load_reflector
 
 FEWEST = 4
 """Units below which a correlation has no interval (Fisher's needs count - 3 > 0)."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octoworld.core.config import from_dict, load_config, save_config, to_dict
+from octoworld.core.config import changed, from_dict, load_config, save_config, to_dict
 from octoworld.core.errors import ConfigError
 
 
@@ -109,3 +109,15 @@ def test_files_that_cannot_be_read(tmp_path):
 def test_plain_values_only():
     assert to_dict(FULL)["folder"] == "a/b"
     assert to_dict(FULL)["parts"] == [{"rate": 0.2, "mode": "a"}, {"rate": 0.1, "mode": "b"}]
+
+
+def test_fields_are_changed_by_their_dotted_names():
+    config = changed(Outer(), {"inner.rate": 3, "name": "b"})
+    assert config == Outer(inner=Inner(rate=3.0), name="b")
+    for changes, words in (
+        ({"inner.speed": 3}, "inner.speed: unknown field of Inner; known: mode, rate"),
+        ({"outer.rate": 3}, "'outer' has no fields here; those that have: inner"),
+        ({"inner.rate": "big"}, "inner.rate: expected float, got 'big'"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            changed(Outer(), changes)

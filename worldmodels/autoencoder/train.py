@@ -9,6 +9,7 @@ import torch
 
 from octoworld.core.config import to_dict
 from octoworld.core.fit import FitConfig, fit
+from octoworld.core.parallel import Share
 from octoworld.core.rng import derive_seed, torch_generator
 
 from ..dataset import EpisodeDataset, images_of
@@ -32,6 +33,7 @@ def train_autoencoder(
 ) -> tuple[FrameAutoencoder, dict[str, float]]:
     """A trained autoencoder on `device` (weights also in `folder`) and its last training metrics.
 
+    Under `torchrun` each process computes its share of every batch, and process 0 writes the files.
     `config.cameras` and `config.image_size` are taken from the dataset.
     """
     cameras = tuple(dataset.frames)
@@ -42,14 +44,22 @@ def train_autoencoder(
     model = FrameAutoencoder(to_dict(config)).to(device)  # type: ignore[arg-type]
     model.set_background(_draw(dataset, MEDIAN_FRAMES, seed, "median", device))
 
+    share = Share.current()
+    mine = share.rows(fit_config.batch_size)
     draw_rows = rare_rows(dataset, fit_config.batch_size, config.rare_share)
 
     def loss_fn(step: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
-        return model.loss(images_of(dataset.frames, draw_rows(generator), device), generator)
+        rows = draw_rows(generator)
+        if share.size > 1:  # even and rare rows for all
+            rows = rows[torch.randperm(len(rows), generator=generator)[mine]]
+        return model.loss(images_of(dataset.frames, rows, device), share.stream(generator))
 
     metrics = fit(model, loss_fn, fit_config, folder, seed=seed, label="autoencoder")
     model.set_latent_moments(_draw(dataset, MOMENT_FRAMES, seed, "moments", device))
-    model.eval().save_pretrained(str(folder))
+    model.eval()
+    if share.rank == 0:
+        model.save_pretrained(str(folder))
+    share.wait()
     return model, metrics
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from octoworld.core.fit import FitConfig, fit
+from octoworld.core.parallel import Share
 from octoworld.core.rng import derive_seed, torch_generator
 
 from ..autoencoder import FrameAutoencoder, encode_dataset
@@ -42,11 +43,15 @@ def train_tokenizer(
     chosen = torch.randperm(len(latents), generator=torch_generator(seed, "tokenizer", "measured"))
     sample = latents[chosen[:MEASURED]].to(device)
     model.to(device).quantiser.set_rest(sample)  # type: ignore[arg-type]
+    share = Share.current()
+    mine = share.rows(fit_config.batch_size)
     draw_rows = rare_rows(dataset, fit_config.batch_size, config.rare_share)
     warmup = config.warmup_share * fit_config.steps
 
     def loss_fn(step: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
         rows = draw_rows(generator)
+        if share.size > 1:  # even and rare rows for all
+            rows = rows[torch.randperm(len(rows), generator=generator)[mine]]
         frames = images_of(dataset.frames, rows, device)
         softness = max(0.0, 1 - step / warmup) if warmup else 0.0
         return model.loss(latents[rows].to(device), frames, softness)
@@ -56,5 +61,8 @@ def train_tokenizer(
     model.quantiser.set_scale(sample)
     used = perplexity(model.quantiser.tokens(sample), config.num_codes)
     metrics["tokenizer/usage"] = float(used.mean())
-    model.eval().save_pretrained(str(folder))
+    model.eval()
+    if share.rank == 0:
+        model.save_pretrained(str(folder))
+    share.wait()
     return model, metrics

@@ -13,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from octoworld.core.fit import fit
 from octoworld.core.io import read_json, write_json
 from octoworld.core.rng import torch_generator
+from worldmodels.checkpoint import load_part
 from worldmodels.dataset import EpisodeDataset
 from worldmodels.probe import StateProbe
 from worldmodels.rlir import (
@@ -31,7 +32,6 @@ from worldmodels.rlir import (
 )
 from worldmodels.rlir.sampler import training_loss
 
-from ..worldenv.learning import load_part
 from .config import READ_FROM, RlirBenchConfig
 from .parts import base_model, load, reward_of, state_columns
 

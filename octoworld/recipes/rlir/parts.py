@@ -25,6 +25,7 @@ from worldmodels.autoregressive import (
     train_autoregressive,
     train_tokenizer,
 )
+from worldmodels.checkpoint import load_part
 from worldmodels.dataset import EpisodeDataset
 from worldmodels.flow import FlowTrainConfig, FlowWorldModel, train_flow
 from worldmodels.inverse_dynamics import (
@@ -46,7 +47,6 @@ from ..play import PlayActor
 from ..recording import write_dataset
 from ..rollouts import RolloutConfig, collect
 from ..wander import WanderActor
-from ..worldenv.learning import load_part
 from .config import READ_FROM, RlirBenchConfig
 
 CAMERAS = ("front",)

@@ -23,6 +23,7 @@ from vla.pretrain import pretrain_grounding
 from vla.sft import train_sft
 from vla.tiny import TinyPolicy
 from worldmodels.autoencoder import FrameAutoencoder, encode_dataset, train_autoencoder
+from worldmodels.checkpoint import load_part
 from worldmodels.dataset import EpisodeDataset
 from worldmodels.flow import FlowWorldModel, Sight, train_flow
 from worldmodels.metrics import rollout_report
@@ -259,28 +260,6 @@ def _save(run: Run, name: str, model: Any) -> None:
                 shutil.copy(model / file, temporary / file)
         else:
             model.save_pretrained(str(temporary))
-
-
-def load_part(cls: Any, folder: Path) -> Any:
-    """A model of class `cls` saved in `folder`; CheckpointError when it is missing or not whole."""
-    if not (folder / "config.json").exists():
-        raise CheckpointError(f"{folder} holds no checkpoint (no config.json)")
-    try:
-        model, found = cls.from_pretrained(str(folder), output_loading_info=True)
-    except (OSError, RuntimeError, ValueError) as error:
-        raise CheckpointError(
-            f"{folder} is damaged or of another model ({str(error).splitlines()[0]})"
-        ) from None
-    # diffusers would leave weights that the file lacks as they were drawn
-    strange = {k: found[k] for k in ("missing_keys", "unexpected_keys") if found[k]}
-    if strange:
-        told = "; ".join(f"{k}: {len(v)}, such as {sorted(v)[0]}" for k, v in strange.items())
-        raise CheckpointError(
-            f"{folder} is of another version of {cls.__name__} ({told}); train it anew, or take "
-            "the checkpoints of this version"
-        )
-    # published checkpoints are stored in half precision
-    return model.float().eval()
 
 
 def _last(folder: Path) -> dict[str, float]:
