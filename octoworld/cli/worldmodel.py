@@ -1,4 +1,4 @@
-"""`octoworld worldmodel train|perceptual|eval`: video world models of any robot's recordings."""
+"""`octoworld worldmodel VERB`: video world models of any robot's recordings."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from octoworld.core.errors import ConfigError
 
 SUBVERBS: dict[str, tuple[str, str]] = {
     "train": ("worldmodel_train", "train a world model on data sets, flow or autoregressive"),
+    "readers": ("worldmodel_readers", "train networks that read actions: RLIR's reward and judge"),
+    "rlir": ("worldmodel_rlir", "post-train a world model so that it shows what it is told"),
     "perceptual": ("worldmodel_perceptual", "train an own network that measures pictures"),
     "eval": (
         "worldmodel_eval",
