@@ -100,18 +100,14 @@ def _place(
         if any(_overlap(body, d) for d in doors):
             continue
         grown = _shrunk(body, -GAP)
-        if any(
-            _overlap(grown, b) or _overlap(body, f) or _overlap(front, b) for b, f in taken
-        ):
+        if any(_overlap(grown, b) or _overlap(body, f) or _overlap(front, b) for b, f in taken):
             continue
         taken.append((body, front))
         return piece
     return None
 
 
-def _drawn(
-    kind: FurnitureKind, room: str, inner: Rect, rng: np.random.Generator
-) -> Piece | None:
+def _drawn(kind: FurnitureKind, room: str, inner: Rect, rng: np.random.Generator) -> Piece | None:
     x0, y0, x1, y1 = inner
     turns = int(rng.integers(4))
     width, depth, _ = kind.size

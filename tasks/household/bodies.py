@@ -288,5 +288,7 @@ def _moving(piece: Piece) -> list[BodySpec]:
             _box(f"{part}_handle", (grip - 0.012, -0.05, middle - 0.08),
                  (grip + 0.012, -0.03, middle + 0.08), HANDLE, collides=False),
         )  # fmt: skip
-        bodies.append(BodySpec(part, name, (hinge_x, front, 0.0), joint=joint, geoms=geoms, mass=3.0))
+        bodies.append(
+            BodySpec(part, name, (hinge_x, front, 0.0), joint=joint, geoms=geoms, mass=3.0)
+        )
     return bodies

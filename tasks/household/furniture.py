@@ -12,7 +12,9 @@ from octoworld.core.errors import UnknownNameError
 
 Rect = tuple[float, float, float, float]
 """Lowest x and y, highest x and y [m]."""
-Look = Literal["case", "block", "table", "seat", "bed", "basin", "tub", "shelf", "lamp", "tv", "fan"]
+Look = Literal[
+    "case", "block", "table", "seat", "bed", "basin", "tub", "shelf", "lamp", "tv", "fan"
+]
 Effect = Literal["", "heat", "cool", "water", "wash", "brew"]
 
 LEAF = 0.30

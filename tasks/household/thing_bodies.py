@@ -72,7 +72,9 @@ def _solid(name: str, kind: ObjectKind) -> tuple[GeomSpec, ...]:
                 collides=False,
             ))  # fmt: skip
         if kind.name == "mug":
-            parts.append(GeomSpec(f"{name}_ear", "box", (0.012, 0.006, 0.025), (r + 0.01, 0, h / 2)))
+            parts.append(
+                GeomSpec(f"{name}_ear", "box", (0.012, 0.006, 0.025), (r + 0.01, 0, h / 2))
+            )
         return tuple(parts)
     if kind.form == "disc":
         rim = GeomSpec(f"{name}_rim", "cylinder", (r, h / 2), (0, 0, h / 2))
@@ -86,7 +88,9 @@ def _solid(name: str, kind: ObjectKind) -> tuple[GeomSpec, ...]:
             dish = GeomSpec(
                 f"{name}_inner", "cylinder", (r, h / 2), (0, 0, h / 2), rgba=(0.9, 0.9, 0.92, 1)
             )
-            food = GeomSpec(f"{name}_food", "cylinder", (0.85 * r, 0.003), (0, 0, h), collides=False)
+            food = GeomSpec(
+                f"{name}_food", "cylinder", (0.85 * r, 0.003), (0, 0, h), collides=False
+            )
             return (dish, food)
         base = GeomSpec(f"{name}_base", "cylinder", (0.9 * r, 0.006), (0, 0, 0.006))
         walls = [

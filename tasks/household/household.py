@@ -1,0 +1,196 @@
+"""Household: one home at work on one task; programs call its skills, their outcome is judged."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from octoworld.core.errors import ConfigError, UnknownNameError
+
+from . import rules
+from .facts import StateFacts
+from .goals import fraction, is_met
+from .home import make_home
+from .motion import KinematicMotion, Motion
+from .result import SkillCall, SkillFailureError, SkillResult
+from .skills import LONGEST_WAIT, SKILLS, Acting, signature
+from .start import start_state
+from .state import State, differences
+
+if TYPE_CHECKING:
+    from .tasks import Instance
+    from .views import Observation, Views
+
+Packing = Literal["separate", "sheet", "text", "blind"]
+FIDELITIES = ("kinematic",)
+"""How motion comes out: `kinematic` as planned. (`physical` is to drive the same skills through
+another `Motion`.)"""
+
+
+@dataclass(frozen=True)
+class HouseholdSnapshot:
+    """One moment of a household; restoring it any number of times gives the same future."""
+
+    state: State
+    last_program: str
+    feedback: tuple[SkillResult, ...]
+    num_calls: int
+
+
+class Household:
+    """A home, its state, and the task.
+
+    Everything that happens is a function of the instance and of the calls.
+    """
+
+    def __init__(
+        self,
+        instance: Instance,
+        *,
+        fidelity: str = "kinematic",
+        skills: Iterable[str] | None = None,
+    ) -> None:
+        """Set up `instance`; `skills` None: all.
+
+        Raises:
+            ConfigError: the fidelity is not one of FIDELITIES.
+            UnknownNameError: there is no such skill.
+        """
+        if fidelity not in FIDELITIES:
+            raise ConfigError(f"fidelity {fidelity!r}: expected one of {', '.join(FIDELITIES)}")
+        names = tuple(SKILLS) if skills is None else tuple(skills)
+        for name in names:
+            if name not in SKILLS:
+                raise UnknownNameError("skill", name, SKILLS)
+        self.instance = instance
+        self.home = make_home(instance.layout)
+        self.motion: Motion = KinematicMotion(self.home)
+        self.skills: dict[str, str] = {name: signature(name) for name in names}
+        """Name -> how it is called and what it does."""
+        self.setup = start_state(instance, self.home)
+        self.instruction = self.setup.instruction
+        self.goal = self.setup.goal
+        self.state: State
+        self._views: Views | None = None
+        self.reset()
+
+    def reset(self) -> None:
+        """Back to the start."""
+        self.state = self.setup.state.copy()
+        self.last_program = ""
+        self.feedback: list[SkillResult] = []
+        """Results since the last `begin_program`."""
+        self.num_calls = 0
+
+    # -- acting ------------------------------------------------------------------------------------
+
+    def begin_program(self, source: str) -> None:
+        """Note the program that the next calls come from; feedback starts anew."""
+        self.last_program, self.feedback = source, []
+
+    def execute(self, call: SkillCall) -> SkillResult:
+        """Carry out one call. Never raises for what a program did wrong: the result says it."""
+        self.num_calls += 1
+        before = self.state
+        trial = before.copy()
+        try:
+            function = self._bound(call)
+            acting = Acting(self.home, trial, self.motion, self.setup.answers)
+            outcome = function(acting, *call.args)
+        except SkillFailureError as failure:
+            after = before.copy()
+            rules.advance(after, self.home, failure.seconds)
+            self.state = after
+            result = SkillResult(
+                False, failure.message, None, differences(before, after), failure.seconds,
+                failure.code,
+            )  # fmt: skip
+        else:
+            rules.advance(trial, self.home, outcome.seconds)
+            self.state = trial
+            result = SkillResult(
+                True, outcome.message, outcome.value, differences(before, trial), outcome.seconds
+            )
+        self.feedback.append(result)
+        return result
+
+    def _bound(self, call: SkillCall) -> Any:
+        if self.state.finished:
+            raise SkillFailureError("FINISHED", "the task has been declared done", 0.0)
+        if call.name not in self.skills:
+            known = ", ".join(self.skills)
+            raise SkillFailureError(
+                "UNKNOWN_SKILL",
+                f"there is no skill {str(call.name)[:40]!r}; there are {known}",
+                0.0,
+            )
+        function = SKILLS[call.name]
+        try:
+            inspect.signature(function).bind(None, *call.args)
+        except TypeError as error:
+            shown = self.skills[call.name].split(":")[0]
+            raise SkillFailureError(
+                "BAD_ARGUMENT", f"{shown} is called with {error}", 0.0
+            ) from None
+        return function
+
+    # -- branching ---------------------------------------------------------------------------------
+
+    def snapshot(self) -> HouseholdSnapshot:
+        """This moment, to be restored exactly."""
+        return HouseholdSnapshot(
+            self.state.copy(), self.last_program, tuple(self.feedback), self.num_calls
+        )
+
+    def restore(self, snapshot: HouseholdSnapshot) -> None:
+        """Undo everything since `snapshot`."""
+        self.state = snapshot.state.copy()
+        self.last_program, self.feedback = snapshot.last_program, list(snapshot.feedback)
+        self.num_calls = snapshot.num_calls
+
+    # -- judging -----------------------------------------------------------------------------------
+
+    @property
+    def success(self) -> bool:
+        """Whether the goal holds now."""
+        return is_met(self.goal, StateFacts(self.state, self.home))
+
+    @property
+    def progress(self) -> float:
+        """Share of the goal's conjuncts that hold now, in [0, 1]."""
+        return fraction(self.goal, StateFacts(self.state, self.home))
+
+    # -- seeing ------------------------------------------------------------------------------------
+
+    @property
+    def views(self) -> Views:
+        """The MuJoCo world of this home, which draws and is checked; made on first use."""
+        if self._views is None:
+            from .views import Views
+
+            self._views = Views(self.home)
+        return self._views
+
+    def observe(
+        self, packing: Packing = "separate", size: tuple[int, int] = (64, 64)
+    ) -> Observation:
+        """What an agent is given: images or a scene graph, the hand, the last program, feedback.
+
+        Raises:
+            ConfigError: unknown packing.
+            RenderError: no off-screen OpenGL (packings with images).
+        """
+        from .views import observe
+
+        return observe(self, packing, size)
+
+    def close(self) -> None:
+        """Free the renderer."""
+        if self._views is not None:
+            self._views.close()
+            self._views = None
+
+
+__all__ = ["FIDELITIES", "LONGEST_WAIT", "Household", "HouseholdSnapshot", "Packing"]
