@@ -80,6 +80,8 @@ def signals(piece: Piece) -> tuple[Signal, ...]:
     if kind.name in special:
         part, on, off = special[kind.name]
         found.append(Signal(f"{name}_{part}", "on", on, off))
+        if kind.name == "stove":
+            found.append(Signal(f"{name}_burner_b", "on", on, off))
     if kind.effect == "water":
         found.append(Signal(f"{name}_stream", "on", (0.45, 0.75, 1.0, 0.8), (0.0, 0.0, 0.0, 0.0)))
     if kind.lockable:

@@ -22,6 +22,9 @@ STEP = 0.05
 GAP = 0.015
 """Left between things [m]."""
 
+SPARE = 0.05
+"""Of the reach that is left when there is a choice of spots [m]."""
+
 Pose = tuple[float, float, float, float]
 """x, y, z [m] and yaw [rad] in the world."""
 
@@ -55,11 +58,16 @@ def thing_pose(home: Home, state: State, thing: str) -> Pose:
     return (px + c * dx - s * dy, py + s * dx + c * dy, pz + dz, yaw)
 
 
-def reaches(base: tuple[float, float, float], point: tuple[float, float, float]) -> bool:
-    """Whether the arm of a base at (x, y, yaw) gets its tool to a point of the world."""
+def reaches(
+    base: tuple[float, float, float], point: tuple[float, float, float], spare: float = 0.0
+) -> bool:
+    """Whether the arm of a base at (x, y, yaw) gets its tool to a point of the world.
+
+    With `spare` [m] to spare, so that something can still be put on what stands there.
+    """
     x, y, yaw = base
     shoulder = (x + math.cos(yaw) * MOUNT[0], y + math.sin(yaw) * MOUNT[0], SHOULDER_HEIGHT)
-    return math.dist(shoulder, point) <= REACH
+    return math.dist(shoulder, point) <= REACH - spare
 
 
 def grip_point(home: Home, state: State, thing: str) -> tuple[float, float, float]:

@@ -18,7 +18,7 @@ ATTEMPTS = 200
 """Plans drawn before a seed is given up; most seeds need one or two."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Piece:
     """A piece of furniture in its place."""
 
@@ -63,7 +63,7 @@ class Piece:
         return (*self.to_world(0.0, -depth), self.yaw + math.pi / 2)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Home:
     """A furnished home. The same seed gives the same home."""
 

@@ -73,7 +73,6 @@ class Household:
         self.instruction = self.setup.instruction
         self.goal = self.setup.goal
         self.state: State
-        self._views: Views | None = None
         self.reset()
 
     def reset(self) -> None:
@@ -167,11 +166,9 @@ class Household:
     @property
     def views(self) -> Views:
         """The MuJoCo world of this home, which draws and is checked; made on first use."""
-        if self._views is None:
-            from .views import Views
+        from .views import views_of
 
-            self._views = Views(self.home)
-        return self._views
+        return views_of(self.home)
 
     def observe(
         self, packing: Packing = "separate", size: tuple[int, int] = (64, 64)
@@ -185,12 +182,6 @@ class Household:
         from .views import observe
 
         return observe(self, packing, size)
-
-    def close(self) -> None:
-        """Free the renderer."""
-        if self._views is not None:
-            self._views.close()
-            self._views = None
 
 
 __all__ = ["FIDELITIES", "LONGEST_WAIT", "Household", "HouseholdSnapshot", "Packing"]

@@ -26,17 +26,24 @@ SPEED = 0.5
 TURNING = 1.5
 """Of turning on the spot [rad/s]."""
 
+FIELDS, GRAPHS = 600, 60
+"""Kept for one home: distances to a goal (150 kB each), and grids for sets of open doors."""
+
 
 @dataclass(frozen=True)
 class Way:
     """A way that the base can drive."""
 
-    points: tuple[tuple[float, float], ...]
-    """From the start to the goal [m]; neighbours are a cell apart, diagonally at most."""
+    start: tuple[float, float]
+    """[m]."""
+    goal: tuple[float, float, float]
+    """x, y [m] and heading [rad]."""
     length: float
     """[m]."""
-    yaw: float
-    """Heading at the goal [rad]."""
+    cells: tuple[int, int]
+    """First and last cell of the grid on it."""
+    opened: frozenset[str]
+    """Pieces that stood open when it was found."""
 
     @property
     def seconds(self) -> float:
@@ -62,33 +69,40 @@ class Planner:
         return self.origin[0] + columns * CELL, self.origin[1] + rows * CELL
 
     @cached_property
+    def _rects(self) -> tuple[Rect, ...]:
+        return (*wall_rects(self.home.plan), *(p.footprint for p in self.home.pieces))
+
+    @cached_property
     def _static(self) -> NDArray[np.bool_]:
         blocked = np.zeros(self.shape, bool)
-        for rect in (*wall_rects(self.home.plan), *(p.footprint for p in self.home.pieces)):
-            blocked |= self._near(rect)
+        for rect in self._rects:
+            self._block(blocked, rect)
         return blocked
 
-    def _near(self, rect: Rect) -> NDArray[np.bool_]:
-        """Cells at which the base would touch a rectangle."""
-        x, y = self._cells
+    def _block(self, blocked: NDArray[np.bool_], rect: Rect) -> None:
+        """Mark the cells at which the base would touch a rectangle."""
+        far = BASE_RADIUS + CLEARANCE
+        low = [math.floor((rect[i] - far - self.origin[i]) / CELL) for i in (0, 1)]
+        high = [math.ceil((rect[i + 2] + far - self.origin[i]) / CELL) + 1 for i in (0, 1)]
+        rows = slice(max(low[1], 0), max(high[1], 0))
+        columns = slice(max(low[0], 0), max(high[0], 0))
+        x, y = self._cells[0][rows, columns], self._cells[1][rows, columns]
         dx = np.maximum(np.maximum(rect[0] - x, x - rect[2]), 0)
         dy = np.maximum(np.maximum(rect[1] - y, y - rect[3]), 0)
-        return dx * dx + dy * dy < (BASE_RADIUS + CLEARANCE) ** 2
+        blocked[rows, columns] |= dx * dx + dy * dy < far**2
 
     def blocked(self, opened: frozenset[str]) -> NDArray[np.bool_]:
-        """Cells that the base cannot be in while the pieces `opened` stand open, (rows, columns)."""
+        """Cells (rows, columns) that the base cannot be in while the pieces `opened` are open."""
         blocked = self._static.copy()
         for name in sorted(opened):
             for rect in swung_out(self.home.by_name[name]):
-                blocked |= self._near(rect)
+                self._block(blocked, rect)
         return blocked
 
     def is_free(self, x: float, y: float, opened: frozenset[str]) -> bool:
         """Whether the base can be at a point without touching anything."""
-        rects = [*wall_rects(self.home.plan), *(p.footprint for p in self.home.pieces)]
-        for name in opened:
-            rects += swung_out(self.home.by_name[name])
-        return all(_distance(rect, x, y) >= BASE_RADIUS for rect in rects)
+        rects = [r for name in opened for r in swung_out(self.home.by_name[name])]
+        return all(_distance(rect, x, y) >= BASE_RADIUS for rect in (*self._rects, *rects))
 
     def way(
         self, start: tuple[float, float], goal: tuple[float, float, float], opened: frozenset[str]
@@ -103,14 +117,18 @@ class Planner:
         distance, onward = self._field(to, opened)
         if not np.isfinite(distance[at]):
             return None
-        points = [start, self._point(at)]
-        cell = at
+        ends = math.dist(start, self._point(at)) + math.dist(self._point(to), goal[:2])
+        return Way(start, goal, float(distance[at]) + ends, (at, to), opened)
+
+    def points(self, way: Way) -> list[tuple[float, float]]:
+        """Points of a way from its start to its goal [m], neighbours a cell apart at most."""
+        cell, to = way.cells
+        _, onward = self._field(to, way.opened)
+        points = [way.start, self._point(cell)]
         while cell != to:
             cell = int(onward[cell])
             points.append(self._point(cell))
-        points.append((goal[0], goal[1]))
-        length = sum(math.dist(a, b) for a, b in zip(points, points[1:], strict=False))
-        return Way(tuple(points), length, goal[2])
+        return [*points, way.goal[:2]]
 
     def _cell(self, x: float, y: float) -> int:
         column = round((x - self.origin[0]) / CELL)
@@ -138,25 +156,25 @@ class Planner:
         """Distance of every cell to a goal (cells,) [m], and the next cell on the way there."""
         key = (goal, opened)
         if key not in self._fields:
-            if len(self._fields) > 2000:
-                self._fields.clear()
+            if len(self._fields) >= FIELDS:
+                del self._fields[next(iter(self._fields))]
             distance, before = dijkstra(
                 self._graph(opened), indices=goal, return_predecessors=True, directed=False
             )
-            self._fields[key] = (distance, before)
+            self._fields[key] = (distance.astype(np.float32), before)
         return self._fields[key]
 
     def _graph(self, opened: frozenset[str]) -> csr_matrix:
         if opened not in self._graphs:
-            if len(self._graphs) > 200:
-                self._graphs.clear()
+            if len(self._graphs) >= GRAPHS:
+                del self._graphs[next(iter(self._graphs))]
             self._graphs[opened] = _grid_graph(self._free(opened))
         return self._graphs[opened]
 
     def _free(self, opened: frozenset[str]) -> NDArray[np.bool_]:
         if opened not in self._frees:
-            if len(self._frees) > 200:
-                self._frees.clear()
+            if len(self._frees) >= GRAPHS:
+                del self._frees[next(iter(self._frees))]
             self._frees[opened] = ~self.blocked(opened)
         return self._frees[opened]
 
@@ -180,6 +198,7 @@ def _grid_graph(free: NDArray[np.bool_]) -> csr_matrix:
     return csr_matrix((data, where), shape=(free.size, free.size))
 
 
+@lru_cache(maxsize=4096)
 def swung_out(piece: Piece) -> tuple[Rect, ...]:
     """Where the open doors, drawer or drop door of a piece are, in the world [m]."""
     kind = piece.kind
