@@ -151,5 +151,6 @@ def spot_in_thing(state: State, parent: str, thing: str) -> Spot | None:
             x, y = ring * math.cos(math.pi * i / 4), ring * math.sin(math.pi * i / 4)
             if all(math.hypot(x - s[0], y - s[1]) >= small.radius + k.radius for s, k in taken):
                 return (x, y, own.floor)
-    # no room beside the others: on top of them
-    return (0.0, 0.0, max(s[2] + k.height for s, k in taken) + 0.002)
+    # no room beside the others: on top of them, as long as it stands below the rim
+    level = max(s[2] + k.height for s, k in taken) + 0.002
+    return (0.0, 0.0, level) if level < own.height - 0.01 else None
