@@ -191,9 +191,10 @@ class Checker:
         return self._root(a) == self._root(b)
 
     def _same_place(self, a: str, b: str) -> bool:
-        return self._support(a) == self._support(b) and all(
-            self._on(a, s) == self._on(b, s) for s in [self._support(a)] if s
-        )
+        support = self._support(a)
+        if support != self._support(b):
+            return False
+        return support == "" or self._on(a, support) == self._on(b, support)
 
     def _opening(self, piece: str) -> np.ndarray | None:
         """How far open, of each leaf, in [0, 1]; None for what does not open."""

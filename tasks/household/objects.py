@@ -102,7 +102,7 @@ KINDS: dict[str, ObjectKind] = {
         ObjectKind("remote", "item", "stick", 0.075, 0.022, (0.15, 0.16, 0.18)),
         ObjectKind("key", "item", "key", 0.045, 0.016, (0.95, 0.80, 0.20)),
         ObjectKind("vase", "item", "bottle", 0.036, 0.180, fillable=True, washable=True),
-        ObjectKind("basket", "item", "bowl", 0.150, 0.120, (0.70, 0.52, 0.30), holds=5),
+        ObjectKind("basket", "item", "bowl", 0.170, 0.160, (0.70, 0.52, 0.30), holds=5),
         ObjectKind("box", "item", "bowl", 0.120, 0.100, (0.75, 0.60, 0.42), holds=3),
     )
 }  # fmt: skip

@@ -26,15 +26,6 @@ def names(s: Setting, kinds: tuple[str, ...], hidden: bool = False) -> str:
     return repr(found)
 
 
-def open_if_closed(s: Setting) -> str:
-    """Lines that open the place `place` of a program when it is closed."""
-    del s
-    return (
-        '    if check(place, "closed"):\n'
-        "        open(place)\n"
-    )  # fmt: skip
-
-
 @family(
     "search", "reasoning",
     [(a, b) for a in ("phone", "remote", "key", "spoon", "book", "cube", "apple", "can")
@@ -129,7 +120,8 @@ def _gather(s: Setting, a: str, b: str) -> Asked:
         p.name for p in s.home.pieces
         if p.room == "living_room" and p.kind.name in SURFACES and p.kind.name != b
     )  # fmt: skip
-    kinds = [k for k in GROUPS[a] if KINDS[k].radius < 0.08 and k not in s.banned]
+    limit = 0.06 if b == "basket" else 0.08
+    kinds = [k for k in GROUPS[a] if KINDS[k].radius < limit and k not in s.banned]
     added = [
         s.add(kinds[int(i)], where=here)
         for i in s.rng.permutation(len(kinds))[: int(s.rng.integers(2, 4))]
@@ -146,14 +138,15 @@ def _gather(s: Setting, a: str, b: str) -> Asked:
         f"for place in {[*here]!r}:\n"
         "    go_to(place)\n"
         "    for thing in look(place):\n"
+        "        go_to(place)\n"
         f'        if check(thing, "{a}"):\n'
-        "            go_to(place)\n"
         "            pick(thing)\n"
         f'            go_to("{go}")\n'
         f"            {put}\n"
         "done()\n"
     )
     words = {"a": {"toy": "toy", "food": "food item", "dish": "dish"}[a], "b": spaced(b)}
+    s.unwanted.update(GROUPS[a])
     return Asked(f"(and {' '.join(goals)})", words, program=program)
 
 

@@ -44,6 +44,8 @@ class Setting:
         self.answers: dict[str, str] = {}
         self.touched: set[str] = set()
         """Pieces that the task is about: `daily_life` leaves them alone."""
+        self.unwanted: set[str] = set()
+        """Kinds that must not lie about unasked."""
 
     # -- furniture ---------------------------------------------------------------------------------
 
@@ -153,7 +155,8 @@ class Setting:
     def clutter(self, count: int, without: Sequence[str] = ()) -> None:
         """Things in sight that the task is not about: of kinds that are not there yet."""
         present = {t.rsplit("_", 1)[0] for t in self.state.place}
-        free = [k for k in KINDS if k not in present and k not in self.banned and k not in without]
+        unwanted = {*present, *self.banned, *self.unwanted, *without}
+        free = [k for k in KINDS if k not in unwanted]
         for index in self.rng.permutation(len(free))[:count]:
             try:
                 self.add(free[int(index)], hidden=None)

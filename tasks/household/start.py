@@ -59,8 +59,8 @@ def start_state(instance: Instance, home: Home) -> Setup:
         except ConfigError as error:
             why = str(error)
             continue
-        without = [p for p in task.parameters]
-        setting.clutter(int(rng.integers(CLUTTER[0], CLUTTER[1] + 1)), without)
+        count = int(rng.integers(CLUTTER[0], CLUTTER[1] + 1))
+        setting.clutter(count, without=task.parameters)
         setting.daily_life()
         goal = parse(asked.goal)
         if is_met(goal, StateFacts(setting.state, home)):
