@@ -1,11 +1,12 @@
 """A Panda on a round holonomic base with a camera mast: a robot for homes.
 
-The arm is `robots.panda`; the base is a generic one of the size of those on the market (TIAGo: 0.54 m
-across, 1 m/s; PAL Robotics' data sheet), whose three joints are servos along x, y and about z.
+The arm is `robots.panda`; the base is a generic one of the size of those on the market (TIAGo:
+0.54 m across, 1 m/s; PAL Robotics' data sheet). Its three joints are servos along x, y, about z.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from octoworld.core.registry import register_robot
@@ -18,12 +19,16 @@ BASE_HEIGHT = 0.36
 """Of the deck that carries the arm [m]."""
 MOUNT: Vec3 = (0.08, 0.0, BASE_HEIGHT)
 """Of the arm's foot in the base's frame [m]."""
-CAMERA_HEIGHT = 1.35
-"""Of the mast's head above the floor [m]."""
+MAST: Vec3 = (-0.02, -0.14, 1.42)
+"""Head of the camera mast in the base's frame [m]: beside the arm, which does not hide the view."""
 BASE_JOINTS = ("base_x", "base_y", "base_yaw")
-TUCKED = (0.0, -0.735, 0.0, -2.292, 0.0, 1.557, 0.785398)
-"""Arm joints while driving: the tool 0.32 m ahead of the arm's foot, 0.5 m up, down [rad]."""
-TUCKED_TOOL: Vec3 = (MOUNT[0] + 0.32, 0.0, MOUNT[2] + 0.50)
+TURNED_BACK = 2.6
+"""First joint of the tucked arm: what it carries is over the base, not in the view ahead [rad]."""
+TUCKED = (TURNED_BACK, -0.735, 0.0, -2.292, 0.0, 1.557, 0.785398)
+"""Arm joints while driving: the tool 0.32 m from the arm's axis, 0.5 m up, pointing down [rad]."""
+TUCKED_TOOL: Vec3 = (
+    MOUNT[0] + 0.32 * math.cos(TURNED_BACK), 0.32 * math.sin(TURNED_BACK), MOUNT[2] + 0.50,
+)  # fmt: skip
 """Where the tool is then, in the base's frame [m]."""
 
 _SHELL = (0.25, 0.28, 0.34, 1.0)
@@ -42,7 +47,7 @@ def _carriage(name: str, parent: str | None, axis: Vec3) -> BodySpec:
 
 
 def _base() -> tuple[BodySpec, ...]:
-    mast = MOUNT[0] - 0.24
+    x, y, top = MAST
     shapes = (
         GeomSpec(
             "base_shell", "cylinder", (BASE_RADIUS, BASE_HEIGHT / 2 - 0.02),
@@ -53,8 +58,8 @@ def _base() -> tuple[BodySpec, ...]:
             rgba=_DECK, collides=False,
         ),
         GeomSpec(
-            "base_mast", "box", (0.02, 0.03, (CAMERA_HEIGHT - BASE_HEIGHT) / 2 - 0.06),
-            (mast, 0, (CAMERA_HEIGHT + BASE_HEIGHT) / 2 - 0.06), rgba=_SHELL, collides=False,
+            "base_mast", "box", (0.02, 0.02, (top - BASE_HEIGHT) / 2 - 0.05),
+            (x, y, (top + BASE_HEIGHT) / 2 - 0.05), rgba=_SHELL, collides=False,
         ),
     )  # fmt: skip
     turn = JointSpec("base_yaw", "hinge", axis=(0.0, 0.0, 1.0), velocity_limit=2.0)

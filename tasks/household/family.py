@@ -8,7 +8,6 @@ from typing import Literal
 
 from ..language import Templates
 from .result import SkillCall
-from .setting import Setting
 
 Words = dict[str, str]
 

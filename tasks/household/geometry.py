@@ -146,7 +146,7 @@ def spot_in_thing(state: State, parent: str, thing: str) -> Spot | None:
         return (0.0, 0.0, own.floor)
     wide = 0.66 * own.radius - small.radius
     taken = [(state.spot[t], kind(t)) for t in state.on_or_in(parent)]
-    for ring in (0.0, wide / 2, wide):
+    for ring in (wide, wide / 2, 0.0):
         for i in range(8 if ring > 0 else 1):
             x, y = ring * math.cos(math.pi * i / 4), ring * math.sin(math.pi * i / 4)
             if all(math.hypot(x - s[0], y - s[1]) >= small.radius + k.radius for s, k in taken):

@@ -1,6 +1,6 @@
 """Goals: BDDL-like conditions on a home, as data: parsed from and printed to s-expressions.
 
-    (and (exists ?f sink (in mug_1 ?f)) (forall ?x dish (clean ?x)) (count = 2 ?x apple (in ?x bowl_1)))
+(and (exists ?f sink (in mug_1 ?f)) (forall ?x dish (clean ?x)) (count = 2 ?x apple (in ?x bowl_1)))
 """
 
 from __future__ import annotations

@@ -182,12 +182,8 @@ def _exactly(s: Setting, n: str, a: str, b: str) -> Asked:
     "I wonder how many {a} there are in the {b}, not counting what is shut away",
 )  # fmt: skip
 def _how_many(s: Setting, a: str, b: str) -> Asked:
-    here = tuple(
-        p.name for p in s.home.pieces if p.room == b and p.kind.name in SURFACES
-    )
-    elsewhere = tuple(
-        p.name for p in s.home.pieces if p.room != b and p.kind.name in SURFACES
-    )
+    here = tuple(p.name for p in s.home.pieces if p.room == b and p.kind.name in SURFACES)
+    elsewhere = tuple(p.name for p in s.home.pieces if p.room != b and p.kind.name in SURFACES)
     number = int(s.rng.integers(0, KINDS[a].pool + 1))
     for i in range(KINDS[a].pool):
         s.add(a, where=here if i < number else elsewhere)
@@ -319,9 +315,7 @@ def _colored(s: Setting, c: str, a: str, b: str) -> Asked:
     wrong = others[int(s.rng.integers(len(others)))]
     colors = (c, wrong) if first else (wrong, c)
     things = {color: s.add(a, avoid=(b,), color=color) for color in colors}
-    goal = (
-        f"(and {exists_piece('on', things[c], b)} (not {exists_piece('on', things[wrong], b)}))"
-    )
+    goal = f"(and {exists_piece('on', things[c], b)} (not {exists_piece('on', things[wrong], b)}))"
     return Asked(goal, {"c": c, "a": spaced(a), "b": spaced(b)})
 
 

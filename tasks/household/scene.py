@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Literal
 
 from octoworld.core.registry import ROBOTS
-from robots.mobile_panda.spec import CAMERA_HEIGHT, MOUNT
+from robots.mobile_panda.spec import MAST
 from robots.spec import CameraSpec, GeomSpec
 from sim.scene import RobotPlacement, Scene
 
@@ -34,7 +34,7 @@ SURROUND = tuple(f"surround{i}" for i in range(8))
 """Cameras on the mast: ahead, then counter-clockwise every 45 degrees."""
 ABOVE, HOUSE = "above", "house"
 """Bird's-eye cameras: over the robot, turning with it, and over the whole home."""
-SURROUND_FOVY, PITCH = 52.0, math.radians(22.0)
+SURROUND_FOVY, PITCH = 56.0, math.radians(32.0)
 """Angle of view [deg], and how far the surround cameras look down [rad]."""
 ABOVE_HEIGHT, ABOVE_FOVY = 4.5, 62.0
 HOUSE_FOVY = 40.0
@@ -115,7 +115,7 @@ def _skins(home: Home, room: str) -> list[tuple[float, float, float, float]]:
 
 
 def _cameras(home: Home) -> tuple[CameraSpec, ...]:
-    head = (MOUNT[0] - 0.24, 0.0, CAMERA_HEIGHT)
+    head = MAST
     surround = []
     for i, name in enumerate(SURROUND):
         angle = i * math.pi / 4

@@ -67,7 +67,5 @@ def start_state(instance: Instance, home: Home) -> Setup:
             why = "the goal holds at the start"
             continue
         words = task.family.templates.fill(instance.wording, **asked.words)
-        return Setup(
-            setting.state, goal, words, setting.answers, tuple(asked.first), asked.program
-        )
+        return Setup(setting.state, goal, words, setting.answers, tuple(asked.first), asked.program)
     raise ConfigError(f"{task.name} in layout {home.seed}, start {instance.start}: {why}")

@@ -14,9 +14,9 @@ _SILENT = ("hot", "cold", "cooked", "sliced", "filled", "dirty", "locked")
 def scene_graph(state: State, home: Home) -> str:
     """Lines: the rooms, the furniture of this room with its states, the things in sight on it.
 
-        in: kitchen. doorways to: living_room, bedroom
-        fridge_1 (closed)
-        table_1: mug_1 (red, dirty) on it
+    in: kitchen. doorways to: living_room, bedroom
+    fridge_1 (closed)
+    table_1: mug_1 (red, dirty) on it
     """
     room = room_of(state, home)
     doors = sorted({r for d in home.doorways if room in d.rooms for r in d.rooms} - {room})

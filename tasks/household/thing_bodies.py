@@ -92,7 +92,7 @@ def _solid(name: str, kind: ObjectKind) -> tuple[GeomSpec, ...]:
                 f"{name}_food", "cylinder", (0.85 * r, 0.003), (0, 0, h), collides=False
             )
             return (dish, food)
-        base = GeomSpec(f"{name}_base", "cylinder", (0.9 * r, 0.006), (0, 0, 0.006))
+        base = GeomSpec(f"{name}_base", "cylinder", (0.72 * r, 0.006), (0, 0, 0.006))
         walls = [
             GeomSpec(
                 f"{name}_wall{i}", "box", (0.006, 0.70 * r, h / 2) if i < 2 else (0.70 * r, 0.006,

@@ -171,10 +171,17 @@ def test_near_misses(bench):
 
 
 def test_quantifiers_and_parts(bench):
-    b = bench().put("mug_1", "on", "table_1").put("mug_2", "on", "table_1").put("mug_3", "on", "desk_1")
+    b = (
+        bench()
+        .put("mug_1", "on", "table_1")
+        .put("mug_2", "on", "table_1")
+        .put("mug_3", "on", "desk_1")
+    )
     b.state.dirty["mug_2"] = True
     assert judged(b, "(count = 2 ?x mug (on ?x table_1))")
-    assert judged(b, "(count >= 1 ?x mug (dirty ?x))") and judged(b, "(count <= 1 ?x dish (dirty ?x))")
+    assert judged(b, "(count >= 1 ?x mug (dirty ?x))") and judged(
+        b, "(count <= 1 ?x dish (dirty ?x))"
+    )
     assert not judged(b, "(forall ?x mug (clean ?x))")
     assert judged(b, "(forall ?x mug (imply (on ?x desk_1) (clean ?x)))")
     assert judged(b, "(forall ?x toy (on ?x desk_1))")  # there are none
