@@ -19,7 +19,7 @@ BASE_HEIGHT = 0.36
 """Of the deck that carries the arm [m]."""
 MOUNT: Vec3 = (0.08, 0.0, BASE_HEIGHT)
 """Of the arm's foot in the base's frame [m]."""
-MAST: Vec3 = (-0.02, -0.14, 1.42)
+MAST: Vec3 = (0.08, -0.22, 1.42)
 """Head of the camera mast in the base's frame [m]: beside the arm, which does not hide the view."""
 BASE_JOINTS = ("base_x", "base_y", "base_yaw")
 TURNED_BACK = 2.6

@@ -1,6 +1,6 @@
-"""Bodies of furniture: carcasses, leaves on hinges, drawers, switches that show whether they are on.
+"""Bodies of furniture: carcasses, leaves on hinges, drawers, lights that show what is on.
 
-Geoms and joints are named PIECE_part; the moving part of a piece is the body PIECE_door0, ..._drawer.
+Geoms and joints are named PIECE_part; the moving part of a piece is PIECE_door0 or PIECE_drawer.
 """
 
 from __future__ import annotations
@@ -165,8 +165,8 @@ def _fixed_geoms(piece: Piece) -> list[GeomSpec]:
         add("back", (-x, y - back, floor), (x, y, rim), _shade(rgb, 0.9))
         if kind.look == "basin":
             steel = (0.55, 0.57, 0.60)
-            add("bottom", (-x + wall, -y + wall, floor - 0.001), (x - wall, y - back, floor + 0.002),
-                (0.70, 0.74, 0.78))  # fmt: skip
+            low, high = (-x + wall, -y + wall, floor - 0.001), (x - wall, y - back, floor + 0.002)
+            add("bottom", low, high, (0.70, 0.74, 0.78))
             add("tap", (-0.015, y - 0.08, rim), (0.015, y - 0.05, rim + 0.22), steel)
             add("spout", (-0.015, 0.02, rim + 0.20), (0.015, y - 0.05, rim + 0.23), steel)
             parts.append(between(
@@ -280,7 +280,7 @@ def _moving(piece: Piece) -> list[BodySpec]:
             joint_names(piece)[i], "hinge", axis=(0.0, 0.0, -sign), range=(0.0, SWUNG),
             damping=0.5, friction_loss=0.3,
         )  # fmt: skip
-        width = abs(edge - hinge_x) - 0.004
+        width = abs(edge - hinge_x)
         a, b = sorted((0.0, sign * width))
         grip = sign * (width - 0.05)
         middle = (low + high) / 2

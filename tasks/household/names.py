@@ -1,4 +1,4 @@
-"""Names: from what a program says ("mug", "the red mug", "mug_1") to the one thing that is meant."""
+"""Names: from what a program says ("the red mug", "mug_1") to the one thing that is meant."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ class Planner:
         at, to = self._nearest(start, free), self._nearest(goal[:2], free)
         if at < 0 or to < 0 or not self.is_free(goal[0], goal[1], opened):
             return None
-        distance, onward = self._field(to, opened)
+        distance, _ = self._field(to, opened)
         if not np.isfinite(distance[at]):
             return None
         ends = math.dist(start, self._point(at)) + math.dist(self._point(to), goal[:2])

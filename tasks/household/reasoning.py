@@ -165,7 +165,7 @@ def _exactly(s: Setting, n: str, a: str, b: str) -> Asked:
     relation = "in" if b == "fridge" else "on"
     for i in range(total):
         if i < already:
-            s.add(a, where=(pieces[0],), hidden=True if relation == "in" else False)
+            s.add(a, where=(pieces[0],), hidden=relation == "in")
         else:
             s.add(a, avoid=(b,))
     inside = f"({relation} ?x ?f)"
@@ -208,8 +208,7 @@ def _how_many(s: Setting, a: str, b: str) -> Asked:
     "put the {a} on the {b}, but if it is dirty in the sink",
 )  # fmt: skip
 def _if_dirty(s: Setting, a: str, b: str) -> Asked:
-    s.pieces(b), s.pieces("sink")
-    target, sink = s.home.of_kind(b)[0], s.home.of_kind("sink")[0]
+    target, sink = s.pieces(b)[0], s.pieces("sink")[0]
     thing = s.add(a, avoid=(b, "sink"))
     dirty = bool(s.rng.random() < 0.5)
     s.state.dirty[thing] = dirty
@@ -370,7 +369,8 @@ def _either(s: Setting, a: str, b: str, c: str) -> Asked:
     "let the {a} of the {b} and the {c} of the {d} change places",
 )  # fmt: skip
 def _swap(s: Setting, a: str, b: str, c: str, d: str) -> Asked:
-    s.pieces(b), s.pieces(d)
+    s.pieces(b)
+    s.pieces(d)
     one, other = s.add(a, where=(b,)), s.add(c, where=(d,))
     goal = f"(and {exists_piece('on', one, d)} {exists_piece('on', other, b)})"
     return Asked(goal, {"a": spaced(a), "b": spaced(b), "c": spaced(c), "d": spaced(d)})

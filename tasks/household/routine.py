@@ -10,7 +10,8 @@ CARRIED = (
     "car", "teddy", "cube", "shirt", "towel", "book", "phone", "remote", "vase",
 )  # fmt: skip
 ONTO = (
-    "counter", "table", "coffee_table", "desk", "sofa", "bed", "tv", "bookshelf", "dresser", "stove",
+    "counter", "table", "coffee_table", "desk", "sofa", "bed", "tv", "bookshelf", "dresser",
+    "stove",
 )  # fmt: skip
 INTO: dict[str, tuple[str, ...]] = {
     "fridge": ("apple", "orange", "tomato", "lemon", "milk", "juice", "can", "pizza", "egg"),
@@ -292,8 +293,8 @@ def _combine(s: Setting, a: str, b: str) -> Asked:
      ("cube", "desk", "orange", "coffee_table"), ("sock", "hamper", "book", "bed"),
      ("spoon", "sink", "bread", "counter"), ("vase", "table", "can", "bin")],
     "put the {a} in or on the {b} and the {c} on the {d}",
-    "the {a} goes to the {b}, and the {c} to the {d}", "bring the {a} to the {b} and the {c} to the "
-    "{d}", "tidy up: {a} to the {b}, {c} to the {d}",
+    "the {a} goes to the {b}, and the {c} to the {d}",
+    "bring the {a} to the {b} and the {c} to the {d}", "tidy up: {a} to the {b}, {c} to the {d}",
 )  # fmt: skip
 def _two(s: Setting, a: str, b: str, c: str, d: str) -> Asked:
     goals = []

@@ -1,4 +1,4 @@
-"""Rules: what happens by itself while time passes: things heat, cook, cool, are washed and filled."""
+"""Rules: what happens by itself while time passes: things heat, cook, cool and are washed."""
 
 from __future__ import annotations
 

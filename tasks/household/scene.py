@@ -1,4 +1,4 @@
-"""Scene: a home as MuJoCo sees it: walls, furniture, the things it has at hand, the robot, cameras."""
+"""Scene: a home as MuJoCo sees it: walls, furniture, things, the robot and its cameras."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ SURROUND = tuple(f"surround{i}" for i in range(8))
 """Cameras on the mast: ahead, then counter-clockwise every 45 degrees."""
 ABOVE, HOUSE = "above", "house"
 """Bird's-eye cameras: over the robot, turning with it, and over the whole home."""
-SURROUND_FOVY, PITCH = 56.0, math.radians(32.0)
+SURROUND_FOVY, PITCH = 60.0, math.radians(36.0)
 """Angle of view [deg], and how far the surround cameras look down [rad]."""
-ABOVE_HEIGHT, ABOVE_FOVY = 4.5, 62.0
+ABOVE_HEIGHT, ABOVE_AHEAD, ABOVE_FOVY = 3.2, 0.4, 52.0
 HOUSE_FOVY = 40.0
 SKIN = 0.004
 """Thickness of the coloured surfaces of walls [m]."""
@@ -125,8 +125,8 @@ def _cameras(home: Home) -> tuple[CameraSpec, ...]:
             CameraSpec(name, head, look_at=look_at, fovy_deg=SURROUND_FOVY, body="base")
         )
     above = CameraSpec(
-        ABOVE, (0.0, 0.0, ABOVE_HEIGHT), look_at=(0.0, 0.0, 0.0), up=(1.0, 0.0, 0.0),
-        fovy_deg=ABOVE_FOVY, body="base",
+        ABOVE, (ABOVE_AHEAD, 0.0, ABOVE_HEIGHT), look_at=(ABOVE_AHEAD, 0.0, 0.0),
+        up=(1.0, 0.0, 0.0), fovy_deg=ABOVE_FOVY, body="base",
     )  # fmt: skip
     x0, y0, x1, y1 = home.extent
     middle = ((x0 + x1) / 2, (y0 + y1) / 2)

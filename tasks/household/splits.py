@@ -84,7 +84,7 @@ class HouseholdSplit:
         rows = [
             self.name, self.axis, repr(self.layouts), str(self.number), str(self.last_wording),
             *(task.name for task in self.tasks),
-            *(template for family in self.families for template in FAMILIES[family].templates.templates),
+            *(words for name in self.families for words in FAMILIES[name].templates.templates),
         ]  # fmt: skip
         return hashlib.sha256("\n".join(rows).encode()).hexdigest()
 

@@ -30,7 +30,7 @@ def scene_graph(state: State, home: Home) -> str:
             continue
         words = _states(state, piece.name)
         carried = [
-            f"{thing}{_states(state, thing)} {state.place[thing][0]} {_it(state, thing, piece.name)}"
+            f"{thing}{_states(state, thing)} {_where(state, thing, piece.name)}"
             for thing in seen
             if state.root(thing) == piece.name
         ]
@@ -40,9 +40,9 @@ def scene_graph(state: State, home: Home) -> str:
     return "\n".join(lines)
 
 
-def _it(state: State, thing: str, piece: str) -> str:
-    parent = state.place[thing][1]
-    return "it" if parent == piece else parent
+def _where(state: State, thing: str, piece: str) -> str:
+    relation, parent = state.place[thing]
+    return f"{relation} {'it' if parent == piece else parent}"
 
 
 def _states(state: State, name: str) -> str:

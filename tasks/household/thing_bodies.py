@@ -68,8 +68,8 @@ def _solid(name: str, kind: ObjectKind) -> tuple[GeomSpec, ...]:
         parts = [wall]
         if kind.fillable:
             parts.append(GeomSpec(
-                f"{name}_inner", "cylinder", (0.8 * r, 0.001), (0, 0, h), rgba=(0.12, 0.12, 0.14, 1),
-                collides=False,
+                f"{name}_inner", "cylinder", (0.8 * r, 0.001), (0, 0, h),
+                rgba=(0.12, 0.12, 0.14, 1), collides=False,
             ))  # fmt: skip
         if kind.name == "mug":
             parts.append(
@@ -103,8 +103,8 @@ def _solid(name: str, kind: ObjectKind) -> tuple[GeomSpec, ...]:
         ]  # fmt: skip
         parts = [base, *walls]
         if kind.name in ("pot", "pan"):
-            parts.append(GeomSpec(f"{name}_grip", "box", (0.06, 0.010, 0.008), (r + 0.04, 0,
-                                                                             h - 0.012)))  # fmt: skip
+            at = (r + 0.04, 0, h - 0.012)
+            parts.append(GeomSpec(f"{name}_grip", "box", (0.06, 0.010, 0.008), at))
         return tuple(parts)
     if kind.form == "ball":
         return (GeomSpec(f"{name}_ball", "ellipsoid", (r, r, h / 2), (0, 0, h / 2)),)
@@ -149,9 +149,8 @@ def _marks(name: str, kind: ObjectKind) -> list[GeomSpec]:
         elif state == "sliced":
             flat = 0.3 * h if kind.form == "disc" else 0.52 * h
             for i in (-1, 0, 1):
-                parts.append(_mark(
-                    f"{part}{i + 1}", "box", (0.004, 1.02 * r, flat), (0.4 * r * i, 0, h / 2 + 0.002)
-                ))  # fmt: skip
+                at = (0.4 * r * i, 0, h / 2 + 0.002)
+                parts.append(_mark(f"{part}{i + 1}", "box", (0.004, 1.02 * r, flat), at))
         elif state == "cooked":
             parts.append(_mark(part, "ellipsoid", (1.02 * r, 1.02 * r, 0.35 * h), (0, 0, 0.70 * h)))
         else:

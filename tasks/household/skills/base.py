@@ -83,10 +83,12 @@ def signature(name: str) -> str:
 
 
 def piece_named(a: Acting, word: object) -> Piece:
+    """The piece that is meant."""
     return a.home.by_name[find_piece(a.home, word, a.state.at)]
 
 
 def piece_here(a: Acting, word: object) -> Piece:
+    """The piece that is meant, where the robot must be."""
     piece = piece_named(a, word)
     if a.state.at != piece.name:
         raise SkillFailureError(
@@ -112,17 +114,20 @@ def thing_here(a: Acting, word: object) -> str:
 
 
 def held_thing(a: Acting) -> str:
+    """What is held, which must be something."""
     if not a.state.held:
         raise SkillFailureError("HAND_EMPTY", "the gripper holds nothing; pick something first")
     return a.state.held
 
 
 def need_free_hand(a: Acting, what: str) -> None:
+    """Fail when something is held."""
     if a.state.held:
         raise SkillFailureError("HAND_FULL", f"cannot {what} while holding {a.state.held}")
 
 
 def running_water(a: Acting) -> Piece:
+    """The sink here, whose water must run."""
     piece = a.home.by_name.get(a.state.at)
     if piece is None or piece.kind.effect != "water":
         raise SkillFailureError("NOT_NEAR", "there is no tap here; go to a sink first")

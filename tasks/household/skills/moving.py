@@ -26,7 +26,7 @@ LOOK_SECONDS, THINK_SECONDS = 2.0, 0.2
 
 @skill
 def go_to(a: Acting, place: str) -> Done:
-    """Drive to a piece of furniture or to a room. Things are not places: go to what carries them."""
+    """Drive to a piece of furniture or to a room (things are not places)."""
     name = said(place)
     rooms = a.home.rooms
     if name in rooms:

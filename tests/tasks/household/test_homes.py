@@ -1,9 +1,10 @@
-"""Homes: thirty layouts that differ, in which the robot gets everywhere without touching anything."""
+"""Homes: thirty layouts that differ, in which the robot gets everywhere and touches nothing."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -63,9 +64,10 @@ def test_ways_touch_neither_walls_nor_furniture_nor_open_doors(homes):
     rects += [r for name in opened for r in swung_out(home.by_name[name])]
     for piece in home.pieces:
         way = planner.way(home.start[:2], piece.stand, opened)
+        assert way is not None
         points = planner.points(way)
         assert points[0] == home.start[:2] and points[-1] == piece.stand[:2]
-        steps = [math.dist(a, b) for a, b in zip(points, points[1:], strict=False)]
+        steps = [math.dist(a, b) for a, b in pairwise(points)]
         assert max(steps) < 0.3 and abs(sum(steps) - way.length) < 1e-3
         for x, y in points:
             for x0, y0, x1, y1 in rects:
