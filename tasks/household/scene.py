@@ -130,8 +130,9 @@ def _cameras(home: Home) -> tuple[CameraSpec, ...]:
     )  # fmt: skip
     x0, y0, x1, y1 = home.extent
     middle = ((x0 + x1) / 2, (y0 + y1) / 2)
-    # the longer side fills the picture's width; pictures are square
-    height = 0.5 * (max(x1 - x0, y1 - y0) + 0.4) / math.tan(math.radians(HOUSE_FOVY) / 2) + 0.8
+    # the longer side, at the height of the walls' tops, fills the picture, which is square
+    half = (max(x1 - x0, y1 - y0) + 0.4) / 2
+    height = half / math.tan(math.radians(HOUSE_FOVY) / 2) + WALL_HEIGHT
     house = CameraSpec(
         HOUSE, (*middle, height), look_at=(*middle, 0.0), up=(0.0, 1.0, 0.0), fovy_deg=HOUSE_FOVY
     )

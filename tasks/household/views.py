@@ -56,9 +56,9 @@ class Observation:
     """Of the last program's calls."""
 
 
-@lru_cache(maxsize=6)
+@lru_cache(maxsize=48)
 def views_of(home: Home) -> Views:
-    """The views of a home, made once and shared by all its households."""
+    """The views of a home, made once and shared by all its households (15 MB each)."""
     return Views(home)
 
 
