@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from octoworld.core.errors import ConfigError, UnknownNameError
 
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from .tasks import Instance
     from .views import Observation, Views
 
-Packing = Literal["separate", "sheet", "text", "blind"]
+PACKINGS = ("separate", "sheet", "text", "blind")
+"""What `observe` gives: ten pictures, one sheet of them, a scene graph in words, or neither."""
 FIDELITIES = ("kinematic",)
 """How motion comes out: `kinematic` as planned. (`physical` is to drive the same skills through
 another `Motion`.)"""
@@ -51,19 +52,33 @@ class Household:
         *,
         fidelity: str = "kinematic",
         skills: Iterable[str] | None = None,
+        packing: str = "separate",
+        image_size: tuple[int, int] = (64, 64),
+        max_seconds: float = 3600.0,
     ) -> None:
-        """Set up `instance`; `skills` None: all.
+        """Set up an instance.
+
+        Args:
+            instance: task, home and start.
+            fidelity: one of FIDELITIES.
+            skills: names of those that may be called; None: all.
+            packing: what `observe` gives, one of PACKINGS.
+            image_size: of its pictures, (H, W).
+            max_seconds: simulated time after which the episode is over [s].
 
         Raises:
-            ConfigError: the fidelity is not one of FIDELITIES.
+            ConfigError: unknown fidelity or packing.
             UnknownNameError: there is no such skill.
         """
+        if packing not in PACKINGS:
+            raise ConfigError(f"packing {packing!r}: expected one of {', '.join(PACKINGS)}")
         if fidelity not in FIDELITIES:
             raise ConfigError(f"fidelity {fidelity!r}: expected one of {', '.join(FIDELITIES)}")
         names = tuple(SKILLS) if skills is None else tuple(skills)
         for name in names:
             if name not in SKILLS:
                 raise UnknownNameError("skill", name, SKILLS)
+        self.packing, self.image_size, self.max_seconds = packing, image_size, max_seconds
         self.instance = instance
         self.home = make_home(instance.layout)
         self.motion: Motion = KinematicMotion(self.home)
@@ -116,8 +131,9 @@ class Household:
         return result
 
     def _bound(self, call: SkillCall) -> Any:
-        if self.state.finished:
-            raise SkillFailureError("FINISHED", "the task has been declared done", 0.0)
+        if self.finished:
+            why = "the task has been declared done" if self.state.finished else "the time is over"
+            raise SkillFailureError("FINISHED", why, 0.0)
         if call.name not in self.skills:
             known = ", ".join(self.skills)
             raise SkillFailureError(
@@ -152,6 +168,11 @@ class Household:
     # -- judging -----------------------------------------------------------------------------------
 
     @property
+    def finished(self) -> bool:
+        """Whether nothing more can be done: the agent has said so, or the time is over."""
+        return self.state.finished or self.state.time >= self.max_seconds
+
+    @property
     def success(self) -> bool:
         """Whether the goal holds now."""
         return is_met(self.goal, StateFacts(self.state, self.home))
@@ -170,9 +191,7 @@ class Household:
 
         return views_of(self.home)
 
-    def observe(
-        self, packing: Packing = "separate", size: tuple[int, int] = (64, 64)
-    ) -> Observation:
+    def observe(self, packing: str | None = None) -> Observation:
         """What an agent is given: images or a scene graph, the hand, the last program, feedback.
 
         Raises:
@@ -181,7 +200,7 @@ class Household:
         """
         from .views import observe
 
-        return observe(self, packing, size)
+        return observe(self, self.packing if packing is None else packing)
 
 
-__all__ = ["FIDELITIES", "LONGEST_WAIT", "Household", "HouseholdSnapshot", "Packing"]
+__all__ = ["FIDELITIES", "LONGEST_WAIT", "PACKINGS", "Household", "HouseholdSnapshot"]

@@ -35,9 +35,14 @@ def scene_graph(state: State, home: Home) -> str:
             if state.root(thing) == piece.name
         ]
         lines.append(f"{piece.name}{words}" + (": " + ", ".join(carried) if carried else ""))
-    held = [t for t in seen if state.root(t) == ROBOT]
-    lines.append("held: " + (", ".join(f"{t}{_states(state, t)}" for t in held) or "nothing"))
-    return "\n".join(lines)
+    return "\n".join([*lines, inventory(state)])
+
+
+def inventory(state: State) -> str:
+    """What the robot knows of itself: what it holds, where it is."""
+    held = [t for t in state.place if state.root(t) == ROBOT]
+    words = ", ".join(f"{t}{_states(state, t)}" for t in held) or "nothing"
+    return f"held: {words}\nat: {state.at or 'no furniture'}"
 
 
 def _where(state: State, thing: str, piece: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -16,11 +17,12 @@ from robots.mobile_panda.spec import BASE_JOINTS
 from .bodies import joint_names, opened_at, signals
 from .geometry import thing_pose
 from .home import Home, Piece
+from .household import PACKINGS
 from .objects import kind_named, kind_of, pool, rgb_of
 from .result import SkillResult
 from .scene import ABOVE, HOUSE, SURROUND, household_scene
 from .state import State, flags
-from .text_view import scene_graph
+from .text_view import inventory, scene_graph
 from .thing_bodies import CLEAR, LIQUIDS, MARKS, colored_geoms, mark_geoms
 
 if TYPE_CHECKING:
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
 
 CAMERAS = (*SURROUND, ABOVE, HOUSE)
 """In the order of `Observation.images`."""
-PACKINGS = ("separate", "sheet", "text", "blind")
 STORE = -3.0
 """Height at which things wait that are not in the home [m]."""
 GRIPPED, OPEN_HAND = 0.012, 0.04
@@ -40,11 +41,11 @@ class Observation:
     """What an agent is given."""
 
     instruction: str
-    images: NDArray[np.uint8] | None
-    """`separate`: (10, H, W, 3), the surround views, then the two from above. `sheet`: one picture
-    (2 H, 5 W, 3) of them all. Else None."""
-    scene: str
-    """Packing `text`: what is in sight, in words; else empty."""
+    images: Mapping[str, NDArray[np.uint8]]
+    """`separate`: camera of CAMERAS -> (H, W, 3). `sheet`: one picture (2 H, 5 W, 3) called so.
+    Else none."""
+    text: str
+    """Packing `text`: what is in sight; all packings: what is held, where the robot is."""
     held: str
     """What the gripper holds; empty when nothing."""
     at: str
@@ -170,22 +171,22 @@ def sheet(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.concatenate([np.concatenate([images[i] for i in r], axis=1) for r in rows], axis=0)
 
 
-def observe(household: Household, packing: str, size: tuple[int, int]) -> Observation:
+def observe(household: Household, packing: str) -> Observation:
     """See `Household.observe`."""
     if packing not in PACKINGS:
         raise ConfigError(f"packing {packing!r}: expected one of {', '.join(PACKINGS)}")
     state = household.state
-    images, words = None, ""
+    images: dict[str, NDArray[np.uint8]] = {}
+    text = scene_graph(state, household.home) if packing == "text" else inventory(state)
     if packing in ("separate", "sheet"):
-        images = household.views.render(state, CAMERAS, size)
-        if packing == "sheet":
-            images = sheet(images)
-    elif packing == "text":
-        words = scene_graph(state, household.home)
+        views = household.views.render(state, CAMERAS, household.image_size)
+        images = {"sheet": sheet(views)}
+        if packing == "separate":
+            images = dict(zip(CAMERAS, views, strict=True))
     return Observation(
         instruction=household.instruction,
         images=images,
-        scene=words,
+        text=text,
         held=state.held,
         at=state.at,
         seconds=state.time,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from tasks.household import Household
+from tasks.household import Household, SkillCall
 from tasks.household.explore import IMPERFECT, explore
 from tasks.household.oracle import solve
 from tasks.household.programs import run
@@ -61,6 +61,14 @@ def test_programs_and_feedback_are_remembered():
     run(house, solution.calls)
     seen = house.observe("blind")
     assert seen.last_program == solution.program and len(seen.feedback) == len(solution.calls)
-    assert seen.seconds == house.state.time and seen.images is None and seen.scene == ""
+    assert seen.seconds == house.state.time and not seen.images
+    assert seen.text.startswith("held: ")
     house.reset()
     assert house.observe("blind").feedback == () and house.num_calls == 0
+
+
+def test_an_episode_ends_when_its_time_is_over():
+    house = Household(SPLITS["train"].instance(0), max_seconds=60.0)
+    assert not house.finished and house.execute(SkillCall("wait", (59,))).ok
+    assert house.execute(SkillCall("wait", (59,))).ok and house.finished
+    assert house.execute(SkillCall("look")).code == "FINISHED"

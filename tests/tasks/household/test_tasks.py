@@ -176,6 +176,7 @@ def test_splits_are_frozen(name):
         (lambda: task_named("put_on:mug:desc"), UnknownNameError),
         (lambda: Household(Instance("put_on:mug:desk", 0), fidelity="magic"), ConfigError),
         (lambda: Household(Instance("put_on:mug:desk", 0), skills=["fly"]), UnknownNameError),
+        (lambda: Household(Instance("put_on:mug:desk", 0), packing="film"), ConfigError),
         (lambda: SPLITS["seen"].instance(-1), IndexError),
     ],
 )

@@ -13,22 +13,21 @@ from tasks.household.checker import Checker
 from tasks.household.explore import IMPERFECT, explore
 from tasks.household.goals import text
 from tasks.household.programs import run
-from tasks.household.scene import household_scene
+from tasks.household.scene import SURROUND, household_scene
 from tasks.household.splits import SPLITS
 from tasks.household.views import CAMERAS
-
-SIZE = (64, 64)
 
 
 def test_ten_views_in_two_packings(bench):
     b = bench().put("mug_1", "on", "table_1")
-    images = b.house.observe("separate", SIZE).images
-    assert images.shape == (10, 64, 64, 3) and images.dtype == np.uint8
-    assert len(CAMERAS) == 10 and all(image.std() > 5 for image in images)
-    sheet = b.house.observe("sheet", SIZE).images
+    images = b.house.observe("separate").images
+    assert tuple(images) == CAMERAS and len(CAMERAS) == 10
+    for image in images.values():
+        assert image.shape == (64, 64, 3) and image.dtype == np.uint8 and image.std() > 5
+    sheet = b.house.observe("sheet").images["sheet"]
     assert sheet.shape == (128, 320, 3)
-    np.testing.assert_array_equal(sheet[:64, 128:192], images[0])  # ahead
-    np.testing.assert_array_equal(sheet[64:, 256:], images[9])  # the whole home
+    np.testing.assert_array_equal(sheet[:64, 128:192], images["surround0"])  # ahead
+    np.testing.assert_array_equal(sheet[64:, 256:], images["house"])
     with pytest.raises(ConfigError, match=r"'video'.*separate, sheet, text, blind"):
         b.house.observe("video")
 
@@ -48,9 +47,9 @@ def test_every_state_is_seen(bench, table, what, value):
         if changed:
             getattr(b.state, table)[what] = value
         b.ok("go_to", "table_1" if what in b.state.place else what)
-        return b.house.observe("separate", (128, 128)).images.astype(int)
+        return b.house.views.render(b.state, (SURROUND[0],), (128, 128)).astype(int)
 
-    assert np.abs(shown(True) - shown(False)).max(axis=(1, 2, 3))[:9].max() > 25
+    assert np.abs(shown(True) - shown(False)).max() > 25
 
 
 def test_hidden_things_are_not_drawn_until_the_door_is_open(bench):
@@ -69,19 +68,23 @@ def test_the_text_view_says_what_is_in_sight(bench):
     b = bench().put("mug_1", "on", "counter_1", "blue").put("milk_1", "in", "fridge_1")
     b.state.dirty["mug_1"] = True
     b.ok("go_to", "counter_1")
-    words = b.house.observe("text").scene
+    words = b.house.observe("text").text
     assert "counter_1: mug_1 (blue, dirty) on it" in words and "fridge_1 (closed)" in words
-    assert "milk" not in words and "bed_1" not in words and words.endswith("held: nothing")
+    assert (
+        "milk" not in words
+        and "bed_1" not in words
+        and words.endswith("held: nothing\nat: counter_1")
+    )
 
 
 def test_an_image_is_a_function_of_the_state(bench):
     """What another household of this home has shown in between leaves no trace."""
     b, other = bench().put("mug_1", "on", "table_1"), bench().put("apple_1", "on", "counter_1")
-    first = b.house.observe("separate", SIZE).images
+    first = b.house.observe("sheet").images["sheet"]
     other.ok("go_to", "counter_1")
     other.state.running["stove_1"] = other.state.opened["oven_1"] = True
-    assert (other.house.observe("separate", SIZE).images != first).any()
-    np.testing.assert_array_equal(b.house.observe("separate", SIZE).images, first)
+    assert (other.house.observe("sheet").images["sheet"] != first).any()
+    np.testing.assert_array_equal(b.house.observe("sheet").images["sheet"], first)
 
 
 def test_evaluator_and_checker_agree_after_every_program():
