@@ -70,6 +70,12 @@ def reaches(
     return math.dist(shoulder, point) <= REACH - spare
 
 
+def spare_of(thing: str) -> float:
+    """Reach that is left where a thing has a choice of spots, for what comes into it [m]."""
+    own = kind(thing)
+    return SPARE + (0.66 * own.radius if own.holds > 1 else 0.0)
+
+
 def grip_point(home: Home, state: State, thing: str) -> tuple[float, float, float]:
     """Where the tool goes to take a thing: near its top."""
     x, y, z, _ = thing_pose(home, state, thing)

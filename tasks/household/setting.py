@@ -9,7 +9,14 @@ import numpy as np
 from octoworld.core.errors import ConfigError
 
 from ..language import COLOR_NAMES
-from .geometry import SPARE, grip_point, reaches, spot_in_thing, spots_on_piece, stack_height
+from .geometry import (
+    grip_point,
+    reaches,
+    spare_of,
+    spot_in_thing,
+    spots_on_piece,
+    stack_height,
+)
 from .home import Home
 from .objects import KINDS, kind_named
 from .state import State
@@ -145,7 +152,8 @@ class Setting:
         spots = spots_on_piece(self.state, piece, relation, thing)
         for index in self.rng.permutation(len(spots)):
             self.state.spot[thing] = spots[int(index)]
-            if reaches(piece.stand, grip_point(self.home, self.state, thing), SPARE):
+            point = grip_point(self.home, self.state, thing)
+            if reaches(piece.stand, point, spare_of(thing)):
                 return True
         del self.state.place[thing], self.state.spot[thing]
         return False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..geometry import SPARE, grip_point, reaches, spot_in_thing, spots_on_piece, stack_height
+from ..geometry import grip_point, reaches, spare_of, spot_in_thing, spots_on_piece, stack_height
 from ..names import find_piece, find_thing, said
 from ..objects import KINDS
 from ..planner import free_center, planner_of
@@ -142,7 +142,7 @@ def _reachable(
     """The first spot that the arm gets to (else the first one, which then fails)."""
     before = a.state.place[held], a.state.spot[held]
     try:
-        for spare in (SPARE, 0.0):
+        for spare in (spare_of(held), 0.0):
             for spot in spots:
                 a.state.place[held], a.state.spot[held] = (relation, parent), spot
                 if reaches(a.state.base, grip_point(a.home, a.state, held), spare):
