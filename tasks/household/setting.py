@@ -51,6 +51,7 @@ class Setting:
         self.answers: dict[str, str] = {}
         self.touched: set[str] = set()
         """Pieces that the task is about: `daily_life` leaves them alone."""
+        self._keep_room = False
         self.unwanted: set[str] = set()
         """Kinds that must not lie about unasked."""
 
@@ -137,6 +138,8 @@ class Setting:
             if (wished if where else kind.name in SURFACES) and kind.surface and hidden is not True:
                 found.append((piece.name, "on"))
             inside = wished if where else hidden is not False and kind.name in HIDDEN
+            if self._keep_room and piece.name in self.touched:
+                inside = False
             if inside and kind.cavity and (hidden is not False or not kind.openable):
                 found.append((piece.name, "in"))
         return found
@@ -165,6 +168,7 @@ class Setting:
         present = {t.rsplit("_", 1)[0] for t in self.state.place}
         unwanted = {*present, *self.banned, *self.unwanted, *without}
         free = [k for k in KINDS if k not in unwanted]
+        self._keep_room = True  # what the task is about does not fill up
         for index in self.rng.permutation(len(free))[:count]:
             try:
                 self.add(free[int(index)], hidden=None)
