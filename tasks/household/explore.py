@@ -40,7 +40,7 @@ class Teacher:
 
 PERFECT = Teacher()
 IMPERFECT = Teacher(0.45, 0.45, 0.25, 0.45, 0.02)
-"""Succeeds at about 56 % of the first programs (tests hold it in 45 to 65 %)."""
+"""Between 55 and 60 of its first 100 programs succeed (tests hold it in 45 to 65 %)."""
 
 
 @dataclass(frozen=True)

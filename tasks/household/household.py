@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from octoworld.core.errors import ConfigError, UnknownNameError
@@ -18,6 +19,8 @@ from .result import SkillCall, SkillFailureError, SkillResult
 from .skills import LONGEST_WAIT, SKILLS, Acting, signature
 from .start import start_state
 from .state import State, differences
+
+_signature = cache(inspect.signature)
 
 if TYPE_CHECKING:
     from .tasks import Instance
@@ -35,6 +38,8 @@ class HouseholdSnapshot:
     """One moment of a household; restoring it any number of times gives the same future."""
 
     state: State
+    motion: Any
+    """What `Motion.save` gave."""
     last_program: str
     feedback: tuple[SkillResult, ...]
     num_calls: int
@@ -107,13 +112,14 @@ class Household:
     def execute(self, call: SkillCall) -> SkillResult:
         """Carry out one call. Never raises for what a program did wrong: the result says it."""
         self.num_calls += 1
-        before = self.state
+        before, saved = self.state, self.motion.save()
         trial = before.copy()
         try:
             function = self._bound(call)
             acting = Acting(self.home, trial, self.motion, self.setup.answers)
             outcome = function(acting, *call.args)
         except SkillFailureError as failure:
+            self.motion.load(saved)
             after = before.copy()
             rules.advance(after, self.home, failure.seconds)
             self.state = after
@@ -134,7 +140,7 @@ class Household:
         if self.finished:
             why = "the task has been declared done" if self.state.finished else "the time is over"
             raise SkillFailureError("FINISHED", why, 0.0)
-        if call.name not in self.skills:
+        if not isinstance(call.name, str) or call.name not in self.skills:
             known = ", ".join(self.skills)
             raise SkillFailureError(
                 "UNKNOWN_SKILL",
@@ -143,7 +149,7 @@ class Household:
             )
         function = SKILLS[call.name]
         try:
-            inspect.signature(function).bind(None, *call.args)
+            _signature(function).bind(None, *call.args)
         except TypeError as error:
             shown = self.skills[call.name].split(":")[0]
             raise SkillFailureError(
@@ -156,12 +162,17 @@ class Household:
     def snapshot(self) -> HouseholdSnapshot:
         """This moment, to be restored exactly."""
         return HouseholdSnapshot(
-            self.state.copy(), self.last_program, tuple(self.feedback), self.num_calls
+            self.state.copy(),
+            self.motion.save(),
+            self.last_program,
+            tuple(self.feedback),
+            self.num_calls,
         )
 
     def restore(self, snapshot: HouseholdSnapshot) -> None:
         """Undo everything since `snapshot`."""
         self.state = snapshot.state.copy()
+        self.motion.load(snapshot.motion)
         self.last_program, self.feedback = snapshot.last_program, list(snapshot.feedback)
         self.num_calls = snapshot.num_calls
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Protocol
+from typing import Any, Protocol
 
 from .geometry import grip_point, reaches
 from .home import Home, Piece
@@ -22,9 +22,17 @@ SWITCH_HEIGHT = 1.0
 class Motion(Protocol):
     """Moves that skills are made of. Each changes the state and returns its seconds.
 
-    A move that does not succeed raises SkillFailureError; the skill is then undone as a whole, so
-    a fidelity with physics restores its world from the snapshot taken before the call.
+    A move that does not succeed raises SkillFailureError; the skill is then undone as a whole: the
+    household takes its old state back and calls `load` with what `save` gave before the call.
     """
+
+    def save(self) -> Any:
+        """All that moves depend on beyond the State: of a physical world its own state."""
+        ...
+
+    def load(self, saved: Any) -> None:
+        """Undo everything since `save`."""
+        ...
 
     def drive(self, state: State, goal: tuple[float, float, float]) -> float:
         """Bring the base to (x, y, yaw)."""
@@ -53,6 +61,12 @@ class KinematicMotion:
     def __init__(self, home: Home) -> None:
         self.home = home
         self.planner: Planner = planner_of(home)
+
+    def save(self) -> None:
+        """Nothing: the State is all."""
+
+    def load(self, saved: None) -> None:
+        """Nothing to undo."""
 
     def _opened(self, state: State) -> frozenset[str]:
         return frozenset(name for name, is_open in state.opened.items() if is_open)

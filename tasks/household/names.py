@@ -20,10 +20,9 @@ def said(word: object) -> str:
         SkillFailureError: it is not a name at all.
     """
     if not isinstance(word, str) or not word.strip() or len(word) > 100:
-        shown = repr(word)[:60]
-        raise SkillFailureError(
-            "BAD_ARGUMENT", f"expected a name such as 'mug_1', got {shown}", 0.0
-        )
+        # never the repr of what a program made: it may be endless, or refuse to be written
+        shown = repr(word[:40]) if isinstance(word, str) else f"a {type(word).__name__}"
+        raise SkillFailureError("BAD_ARGUMENT", f"expected a name as 'mug_1', got {shown}", 0.0)
     name = word.strip().lower()
     for article in _ARTICLES:
         name = name.removeprefix(article)

@@ -7,7 +7,7 @@ from functools import cache, cached_property
 
 from octoworld.core.errors import UnknownNameError
 
-from . import reasoning, routine  # noqa: F401 - they add their families
+from . import finding, reasoning, routine  # noqa: F401 - they add their families
 from .family import FAMILIES, Family
 
 

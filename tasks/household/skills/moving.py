@@ -60,6 +60,16 @@ def look(a: Acting, place: str | None = None) -> Done:
 
 
 @skill
+def where(a: Acting, thing: str) -> Done:
+    """The piece of furniture on or in which a thing in sight is; "robot" when it is held."""
+    found = find_thing(a.state, thing, things_in_view(a.state, a.home))
+    if not is_open_to_view(a.state, a.home, found):
+        raise SkillFailureError("NOT_IN_SIGHT", f"{found} is not in sight here")
+    root = a.state.root(found)
+    return Done(f"{found} is at {root}", THINK_SECONDS, root)
+
+
+@skill
 def check(a: Acting, name: str, state: str) -> Done:
     """Whether a thing or piece in sight is dirty, hot, open, on, filled, locked, red, a mug, ..."""
     word = said(state)

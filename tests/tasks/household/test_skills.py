@@ -34,7 +34,7 @@ def test_look_shows_what_is_open_to_view_and_nothing_else(bench):
     b = bench().put("mug_1", "on", "counter_1").put("milk_1", "in", "fridge_1")
     b.put("book_1", "on", "bed_1")
     b.ok("go_to", "kitchen")
-    assert b.ok("look").value == ["mug_1"]
+    assert b.ok("look").value == ["mug_1"] and b.ok("where", "mug").value == "counter_1"
     assert b.ok("look", "fridge_1").value == []
     b.ok("go_to", "fridge_1")
     assert b.ok("look", "fridge_1").value == []
@@ -49,7 +49,9 @@ def test_look_shows_what_is_open_to_view_and_nothing_else(bench):
 def test_failures_never_tell_where_something_is(bench):
     b = bench().put("phone_1", "in", "drawer_1")
     b.ok("go_to", "table_1")
-    for name, args in (("pick", ("phone_1",)), ("check", ("phone_1", "red"))):
+    for name, args in (
+        ("pick", ("phone_1",)), ("check", ("phone_1", "red")), ("where", ("phone_1",)),
+    ):  # fmt: skip
         assert "drawer" not in b.do(name, *args).message
 
 
@@ -271,6 +273,29 @@ def test_asking_and_the_end(bench):
 )  # fmt: skip
 def test_bad_calls_are_answered_not_raised(bench, name, args, code):
     bench().fails(code, name, *args)
+
+
+NONSENSE = (
+    None, True, -1, 10**5000, float("inf"), float("nan"), "", " ", "mug_1", "sink_1", "\x00",
+    "a" * 10**6, [], [[]], (), {}, {"mug_1": 1}, ["mug_1"], "kitchen", "the", "{0.__class__}",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SKILLS)
+def test_no_argument_makes_a_skill_raise(bench, name):
+    """Whatever a program passes, the answer is a result that can be written as JSON."""
+    import json
+
+    nested: list = []
+    for _ in range(100_000):
+        nested = [nested]
+    for count in (0, 1, 2):
+        for value in (*NONSENSE, nested):
+            b = bench().put("mug_1", "on", "counter_1")
+            b.ok("go_to", "counter_1")
+            result = b.do(name, *[value] * count)
+            assert len(json.dumps(result.as_dict())) < 2000
+            assert isinstance(b.house.success, bool)
 
 
 def test_every_skill_says_how_it_is_called():

@@ -21,7 +21,8 @@ from tasks.household.splits import (
     household_split,
 )
 
-PROGRAMMED = ("search", "whatever_dirty", "gather", "how_many", "if_dirty", "save_energy")
+PROGRAMMED = ("search", "whatever_dirty", "gather", "how_many", "if_dirty", "if_on", "save_energy",
+              "colored", "my_own")  # fmt: skip
 """Families whose programs find out by themselves."""
 
 
@@ -154,10 +155,10 @@ def test_held_out_combinations_are_of_things_and_furniture_that_training_knows()
 
 
 HASHES = {
-    "train": "177cc7aa392d3245", "validation": "30a8364b2aa5f214", "seen": "f97afac52051d5c5",
-    "layouts": "4e1f6bb133452190", "objects": "1a26f5265098de2f",
-    "combinations": "f3bb9fba51913bd2", "furniture": "805ddf517be62c42",
-    "paraphrases": "c942779568885a64",
+    "train": "57ed18b383c9b22d", "validation": "c0456b2581113ba8", "seen": "a86a561b23f720be",
+    "layouts": "05a1efc12b170633", "objects": "1a26f5265098de2f",
+    "combinations": "55c89f427a43b911", "furniture": "805ddf517be62c42",
+    "paraphrases": "62c002959ed1d3d5",
 }  # fmt: skip
 """Start of each split's hash."""
 
@@ -202,7 +203,7 @@ def test_a_perfect_teacher_succeeds_at_once():
 
 
 def test_the_imperfect_teacher_fails_often_and_its_failures_are_recorded():
-    attempts = [explore(i, IMPERFECT) for i in SPLITS["train"].instances(200)]
+    attempts = [explore(i, IMPERFECT) for i in SPLITS["train"].instances(120)]
     first = sum(a.turns[0].success for a in attempts) / len(attempts)
     assert 0.45 <= first <= 0.65
     assert sum(a.success for a in attempts) > sum(a.turns[0].success for a in attempts)
