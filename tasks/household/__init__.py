@@ -7,6 +7,8 @@
     images = house.observe("separate").images
     print(result.message, solve(house).program, house.success)
     house.restore(branch)
+
+An episode is a function of its instance and of the calls; pictures are one of its state.
 """
 
 from .explore import IMPERFECT, PERFECT, Attempt, Teacher, explore
