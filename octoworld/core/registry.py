@@ -88,6 +88,7 @@ ROBOTS: Registry = Registry(
     "robot",
     (
         "robots.panda",
+        "robots.mobile_panda",
         "robots.ur5e",
         "robots.so101",
         "robots.crazyflie",

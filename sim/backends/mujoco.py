@@ -412,7 +412,7 @@ class MujocoWorld:
         """Distance along the optical axis [m], (n, H, W); inf where nothing is seen."""
         where = slice(None) if worlds is None else np.asarray(worlds)
         offscreen, rows, index, size = self._view(camera, where, size)
-        return offscreen.depth(rows, index, size)
+        return offscreen.depth(rows, self._rgba[where], index, size)
 
     def render_segmentation(
         self, camera: str, worlds: ArrayLike | None = None, size: tuple[int, int] | None = None
@@ -420,7 +420,8 @@ class MujocoWorld:
         """Index into `segments` of what each pixel shows, (n, H, W)."""
         where = slice(None) if worlds is None else np.asarray(worlds)
         offscreen, rows, index, size = self._view(camera, where, size)
-        return offscreen.segmentation(rows, index, size, geom_segments(self.model, self.scene))
+        table = geom_segments(self.model, self.scene)
+        return offscreen.segmentation(rows, self._rgba[where], index, size, table)
 
     def _view(
         self, camera: str, where: Any, size: tuple[int, int] | None

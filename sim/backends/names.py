@@ -20,7 +20,7 @@ class Names:
 
     def __init__(self, model: mujoco.MjModel) -> None:
         self.model = model
-        self._cache: dict[tuple, Any] = {}
+        self._cache: dict[Any, Any] = {}
 
     def all(self, kind: str) -> list[str]:
         """Names of every "body", "site", "joint", "geom" or "camera"."""
@@ -29,12 +29,11 @@ class Names:
 
     def index(self, kind: str, name: str) -> int:
         """Index of the object of that kind."""
-        if (kind, name) not in self._cache:
-            known = self.all(kind)
-            if name not in known:
-                raise UnknownNameError(kind, name, known)
-            self._cache[kind, name] = known.index(name)
-        return self._cache[kind, name]
+        if kind not in self._cache:  # all of a kind at once: scenes have hundreds of geoms
+            self._cache[kind] = {known: i for i, known in enumerate(self.all(kind))}
+        if name not in self._cache[kind]:
+            raise UnknownNameError(kind, name, self._cache[kind])
+        return self._cache[kind][name]
 
     def frame(self, name: str) -> tuple[bool, int]:
         """Whether `name` is a site (and not a body), and its index."""

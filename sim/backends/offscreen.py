@@ -184,14 +184,22 @@ class Offscreen:
         return images[:, ::-1].copy()  # OpenGL's first row is the lowest
 
     def depth(
-        self, rows: NDArray[np.float64], camera: int, size: tuple[int, int]
+        self,
+        rows: NDArray[np.float64],
+        rgba: NDArray[np.float32],
+        camera: int,
+        size: tuple[int, int],
     ) -> NDArray[np.float32]:
-        """Distance along the optical axis [m] in state rows (n, S): (n, H, W), inf for the sky."""
+        """Distance along the optical axis [m] in state rows (n, S): (n, H, W), inf for the sky.
+
+        Of the colours (n, ngeom, 4) only the opacity matters: what is clear is not there.
+        """
         target, scene = self._prepare(camera, size, exact=True)
         images = np.empty((len(rows), *size), np.float32)
         scale = self.model.stat.extent
         near, far = self.model.vis.map.znear * scale, self.model.vis.map.zfar * scale
-        for row, image in zip(rows, images, strict=True):
+        for row, colors, image in zip(rows, rgba, images, strict=True):
+            self.model.geom_rgba[:] = colors
             self._place(row, scene)
             with _ids_as_colors(scene):
                 mujoco.mjr_render(target.rect, scene, target.context)
@@ -204,18 +212,20 @@ class Offscreen:
     def segmentation(
         self,
         rows: NDArray[np.float64],
+        rgba: NDArray[np.float32],
         camera: int,
         size: tuple[int, int],
         segment_of_geom: NDArray[np.int32],
     ) -> NDArray[np.int32]:
         """`segment_of_geom` (ngeom,) of what each pixel shows in state rows (n, S): (n, H, W).
 
-        The sky is 0.
+        The sky is 0; of the colours (n, ngeom, 4) only the opacity matters.
         """
         target, scene = self._prepare(camera, size, exact=True)
         images = np.empty((len(rows), *size, 3), np.uint8)
         out = np.empty((len(rows), *size), np.int32)
-        for row, image, ids in zip(rows, images, out, strict=True):
+        for row, colors, image, ids in zip(rows, rgba, images, out, strict=True):
+            self.model.geom_rgba[:] = colors
             self._place(row, scene)
             with _ids_as_colors(scene):
                 mujoco.mjr_render(target.rect, scene, target.context)

@@ -253,3 +253,18 @@ def test_the_rotorcraft_backend_draws_the_same():
     assert worlds[1].render_depth("d1_front", np.zeros(0, int)).shape == (0, 48, 64)
     for world in worlds:
         world.close()
+
+
+def test_what_is_made_clear_is_in_no_picture_of_its_world():
+    """Colours are per world in depth and segmentation too, not only in images."""
+    from robots.spec import BodySpec, CameraSpec, GeomSpec
+    from sim.scene import Scene
+
+    box = BodySpec("box", geoms=(GeomSpec("box_geom", "box", (0.1, 0.1, 0.1), mass=1.0),))
+    camera = CameraSpec("eye", (1.0, 0.0, 0.0), look_at=(0.0, 0.0, 0.0))
+    world = BACKENDS.get("mujoco")(Scene("one_box", bodies=(box,), cameras=(camera,)), 2)
+    world.set_color("box_geom", (1.0, 0.0, 0.0, 0.0), np.array([False, True]))
+    ids, depth = world.render_segmentation("eye"), world.render_depth("eye")
+    assert ids[0].any() and not ids[1].any()
+    assert np.isfinite(depth[0]).any() and not np.isfinite(depth[1]).any()
+    world.close()
