@@ -23,7 +23,7 @@ demo: setup ## Post-train a policy inside a learned world model, then watch it i
 	@$(BIN)/octoworld demo
 
 test: setup-test ## Run the tests
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q $(TEST_ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadgroup $(TEST_ARGS)
 
 check: setup ## Lint, format, types, import rules, file lengths
 	@$(BIN)/ruff check .
