@@ -1,4 +1,4 @@
-"""`octoworld view RUN`: open a recorded run in the browser, or write it as a static page."""
+"""`octoworld view RUN`: open a recorded run in the browser, or write what is in it to share."""
 
 from __future__ import annotations
 
@@ -27,6 +27,12 @@ class ViewArgs:
     """Write a static page of pictures and films to this folder and do not serve."""
     episodes: int = 3
     """With --page: episodes shown of each data set."""
+    export: Path | None = None
+    """Write one episode to FILE.mp4, .html (plays offline) or .rrd (Rerun) and do not serve."""
+    dataset: str | None = None
+    """With --export: data set of the run; needed where it has several."""
+    episode: int = 0
+    """With --export: number of the episode, from 0."""
 
 
 def main(argv: list[str]) -> int:
@@ -36,6 +42,11 @@ def main(argv: list[str]) -> int:
         from octoworld.viewer.page import write_page
 
         print(write_page(args.run, args.page, episodes_per_dataset=args.episodes))
+        return 0
+    if args.export is not None:
+        from octoworld.viewer.export import export_episode
+
+        print(export_episode(args.run, args.export, dataset=args.dataset, episode=args.episode))
         return 0
     from octoworld.viewer.app import serve
 

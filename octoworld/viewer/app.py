@@ -15,17 +15,9 @@ from numpy.typing import NDArray
 from octoworld.core.errors import DatasetError
 from octoworld.data.episode import Episode
 
-from .frames import captioned_row, difference
-from .plots import Curve, add_plot, plot_data, reflector_curves, reward_curves
-from .recording import (
-    Recording,
-    cameras,
-    imagined_images,
-    missing,
-    open_recording,
-    scene_rows,
-    true_images,
-)
+from .films import picture
+from .plots import Curve, add_plot, curves_of, plot_data
+from .recording import Recording, cameras, missing, open_recording, scene_rows
 from .server import address, announce, check_port, open_server, set_theme
 from .stage import Stage
 from .summaries import episode_labels
@@ -35,8 +27,6 @@ from .training import TrainingTab, read_curves
 SPEEDS = {"1/4x": 0.25, "1/2x": 0.5, "1x": 1.0, "2x": 2.0, "4x": 4.0}
 CONTROL_WIDTH, SIGNAL_WIDTH = 350, 612
 """Widths of the docked panels: controls at the left, cameras and plots at the right [px]."""
-PAIRED_TILE, LONE_TILE = 192, 128
-"""Width that a camera tile is enlarged to, with and without an imagined one beside it [px]."""
 
 
 class ViewerApp:
@@ -225,31 +215,14 @@ class ViewerApp:
         gui, fps = self.server.gui, self.episode.fps
         with self._camera_tab:
             for camera in cameras(self.episode):
-                picture = self._picture(camera, 0)
                 label = f"camera {camera}"
-                self._panels[camera] = gui.add_image(picture, label=label, format="png")
-            for title, curves in (
-                ("reward and success", reward_curves(self.episode)),
-                ("reflector", reflector_curves(self.episode)),
-            ):
-                if curves:
-                    self._plots.append((add_plot(gui, title, curves, 0, fps), curves))
+                first = self._picture(camera, 0)
+                self._panels[camera] = gui.add_image(first, label=label, format="png")
+            for title, curves in curves_of(self.episode):
+                self._plots.append((add_plot(gui, title, curves, 0, fps), curves))
 
     def _picture(self, camera: str, step: int) -> NDArray[np.uint8]:
-        true = true_images(self.episode, camera)
-        imagined = imagined_images(self.episode, camera)
-        tiles, captions = [], []
-        if true is not None:
-            tiles.append(true[step])
-            captions.append("true")
-        if imagined is not None:
-            tiles.append(imagined[step])
-            captions.append("imagined")
-        if true is not None and imagined is not None and true.shape == imagined.shape:
-            tiles.append(difference(true[step], imagined[step]))
-            captions.append("difference x2")
-        scale = max(1, (PAIRED_TILE if len(tiles) > 1 else LONE_TILE) // tiles[0].shape[1])
-        return captioned_row(tiles, captions, scale, self.theme)
+        return picture(self.episode, camera, step, self.theme)
 
     def _show_physics(self, row: NDArray[np.float64]) -> None:
         if self.stage.replay is None:

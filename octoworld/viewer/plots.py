@@ -11,7 +11,17 @@ from viser import uplot
 
 from octoworld.data.episode import Episode
 
-from .recording import PROBABILITY, PROGRESS, REWARD, STOP, SUCCESS, THRESHOLD, signal
+from .recording import (
+    ACTION,
+    EXPERT_ACTION,
+    PROBABILITY,
+    PROGRESS,
+    REWARD,
+    STOP,
+    SUCCESS,
+    THRESHOLD,
+    signal,
+)
 
 AXIS_INK = "#8b909a"
 """Grey that is legible on the dark and on the light theme."""
@@ -25,6 +35,12 @@ AXIS: uplot.Axis = {
     "ticks": {"stroke": GRID_INK, "width": 1},
     "font": "11px sans-serif",
 }
+
+
+COLORS = ("#4dabf7", "#ff922b", "#51cf66", "#f06595", "#b197fc", "#22b8cf", "#adb57d", "#ff8787")
+"""Of curves that have no meaning of their own; legible on both themes."""
+MOST_ACTIONS = 16
+"""Elements of an action that are drawn; more lines than that cannot be told apart."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +77,34 @@ def reflector_curves(episode: Episode) -> list[Curve]:
     return curves
 
 
+def action_curves(episode: Episode) -> list[Curve]:
+    """Every element of what was commanded and, dashed, of what the expert would have done."""
+    curves = []
+    for column, suffix in ((ACTION, ""), (EXPERT_ACTION, " (expert)")):
+        values = episode.columns.get(column)
+        if values is None:
+            continue
+        flat = np.asarray(values, np.float64).reshape(len(episode), -1)
+        told = episode.names.get(column, episode.names.get(ACTION, ()))
+        count = min(flat.shape[1], MOST_ACTIONS)
+        names = told if len(told) == flat.shape[1] else [f"action {i}" for i in range(count)]
+        curves += [
+            Curve(f"{names[i]}{suffix}", flat[:, i], COLORS[i % len(COLORS)], bool(suffix))
+            for i in range(count)
+        ]
+    return curves
+
+
+def curves_of(episode: Episode) -> list[tuple[str, list[Curve]]]:
+    """Title and curves of every plot that this episode has something for."""
+    plots = (
+        ("reward and success", reward_curves(episode)),
+        ("reflector", reflector_curves(episode)),
+        ("actions", action_curves(episode)),
+    )
+    return [(title, curves) for title, curves in plots if curves]
+
+
 def plot_data(curves: list[Curve], step: int, fps: int) -> tuple[NDArray[np.float64], ...]:
     """Time [s], every curve, and the cursor: a vertical line at `step`.
 
@@ -77,9 +121,10 @@ def plot_data(curves: list[Curve], step: int, fps: int) -> tuple[NDArray[np.floa
 
 
 def value_range(curves: list[Curve]) -> tuple[float, float]:
-    """The y range of a plot: [0, 1], widened to hold every value."""
+    """The y range of a plot: [0, 1], widened to hold every finite value."""
     values = np.concatenate([c.values for c in curves])
-    return min(0.0, float(np.nanmin(values))), max(1.0, float(np.nanmax(values)))
+    values = values[np.isfinite(values)]
+    return float(values.min(initial=0.0)), float(values.max(initial=1.0))
 
 
 def add_plot(

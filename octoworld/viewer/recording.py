@@ -14,6 +14,8 @@ Columns of an episode, row t being the moment before action t:
                                   (T, H, W, 3) uint8, what the world model drew for the same moment
                                   (to other LeRobot tools it is one more camera)
     scene_state, else sim_state   (T, S) float64: mjSTATE_INTEGRATION, then 4 colours per geom
+    action                        (T, A), what was commanded
+    expert.action                 (T, A), what the expert would have done in the same moment
     next.reward, next.success     (T,), judged after action t
     reflector.probability         (T,) success probability that the reflector gives
     reflector.progress            (T,) progress in [0, 1]
@@ -46,6 +48,7 @@ IMAGINED_IMAGES = "observation.images.imagined."
 SIM_STATE = "sim_state"
 SCENE_STATE = "scene_state"
 """Of worlds whose `sim_state` is in another engine's form."""
+ACTION, EXPERT_ACTION = "action", "expert.action"
 REWARD, SUCCESS = "next.reward", "next.success"
 PROBABILITY = "reflector.probability"
 PROGRESS = "reflector.progress"
@@ -151,6 +154,20 @@ def signal(episode: Episode, column: str) -> NDArray[np.float64] | None:
     return (
         None if values is None else np.asarray(values, np.float64).reshape(len(episode), -1)[:, 0]
     )
+
+
+def outcome(episode: Episode) -> str:
+    """How it went, in words: success, steps, return, what the reflector said at the end."""
+    facts = [f"{len(episode)} steps"]
+    success, reward = signal(episode, SUCCESS), signal(episode, REWARD)
+    if success is not None:
+        facts.insert(0, "success" if success[-1] else "failure")
+    if reward is not None:
+        facts.append(f"return {reward.sum():.2f}")
+    probability = signal(episode, PROBABILITY)
+    if probability is not None:
+        facts.append(f"reflector {probability[-1]:.2f} at the end")
+    return ", ".join(facts)
 
 
 def missing(episode: Episode, scene: Path | None) -> list[str]:

@@ -48,9 +48,10 @@ def test_slider_moves_pictures_bodies_and_cursor(app, episode):
 
 
 def test_plots_carry_rewards_and_the_stop_threshold(app):
-    names = [curve.name for _, curves in app._plots for curve in curves]
+    names = [curve.name for _, curves in app._plots[:2] for curve in curves]
     assert names == ["reward", "success", "probability", "progress", "stop", "stop threshold"]
     assert (app._plots[1][1][-1].values == 0.9).all()
+    assert [curve.name for curve in app._plots[2][1]] == [f"action {i}" for i in range(4)]
 
 
 def test_choosing_an_episode_starts_it_anew(app):

@@ -1,10 +1,11 @@
-"""The viewer in a true browser: the page comes up, shows its panels, and obeys the keyboard."""
+"""The viewer and its exported pages in a true browser: they come up and obey the keyboard."""
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from octoworld.viewer.app import ViewerApp
+from octoworld.viewer.export import export_episode
 from octoworld.viewer.recording import open_recording
 
 from .browser import needs_browser, open_tab, pictures, wait_for
@@ -55,3 +56,20 @@ def test_page_shows_its_panels_and_obeys_keys(app, tab, tmp_path):
         return len(np.unique(middle.reshape(-1, 3) // 16, axis=0)) > 20
 
     assert wait_for(scene_is_drawn, 60.0), "the 3D scene was not drawn"
+
+
+def test_exported_page_plays_from_a_file(run_folder, tmp_path):
+    page = export_episode(run_folder, tmp_path / "episode.html", dataset="after")
+    with open_tab(page.as_uri(), "reward and success") as tab:
+        film = "document.querySelector('video')"
+        tab.wait_for_function(f"{film}.readyState >= 2", timeout=60_000)
+        assert tab.evaluate(f"[{film}.videoWidth, {film}.error]") == [776, None]
+        tab.keyboard.press("ArrowRight")
+        assert tab.inner_text("#clock") == "step 1 of 23 · 0.10 s"
+        tab.wait_for_function(f"Math.abs({film}.currentTime - 0.15) < 1e-3", timeout=20_000)
+        first, second = (tab.locator(".cursor").nth(k).get_attribute("transform") for k in (0, 1))
+        assert first == second and first.startswith("translate(25")
+        tab.keyboard.press("Space")
+        tab.wait_for_function("document.getElementById('step').value === '23'", timeout=60_000)
+        assert tab.inner_text("#play") == "Play"  # it stopped at the end
+        assert "success 1" in tab.inner_text(".legend >> nth=0")
