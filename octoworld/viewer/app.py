@@ -14,8 +14,11 @@ from numpy.typing import NDArray
 
 from octoworld.core.errors import DatasetError
 from octoworld.data.episode import Episode
+from octoworld.data.label_store import LabelStore
+from octoworld.data.labels import Clip, clip_of, likes
 
 from .films import picture
+from .labelling import LabelTab
 from .plots import Curve, add_plot, curves_of, plot_data
 from .recording import Recording, cameras, missing, open_recording, scene_rows
 from .server import address, announce, check_port, open_server, set_theme
@@ -51,8 +54,13 @@ class ViewerApp:
         self._closed = threading.Event()
         self._plots: list[tuple[viser.GuiUplotHandle, list[Curve]]] = []
         self._panels: dict[str, viser.GuiImageHandle] = {}
+        self.store = LabelStore(recording.folder)
+        self.label_tabs: dict[int, LabelTab] = {}
+        """Pages for labels, by browser."""
+        self._liked: set[Clip] = set()
         self._build()
         self.open_dataset(next(iter(recording.datasets)))
+        self._read_likes()
         self._player = threading.Thread(target=self._play, daemon=True)
         self._player.start()
 
@@ -76,6 +84,8 @@ class ViewerApp:
         self._closed.set()
         self._playing.set()
         self._player.join(timeout=2)
+        for tab in list(self.label_tabs.values()):
+            tab.close()
         self.server.stop()
 
     # what the user does
@@ -103,6 +113,7 @@ class ViewerApp:
             self.missing_text.visible = bool(lacks)
             self.timeline.max = max(len(self.episode) - 1, 1)
             self.timeline.value = 0
+            self._show_like()
             rows = scene_rows(self.episode)
             if rows is not None:
                 self.stage.trace(rows)
@@ -143,6 +154,18 @@ class ViewerApp:
         self._playing.clear()
         self.play_button.label, self.play_button.icon = "Play", viser.Icon.PLAYER_PLAY
 
+    def like(self) -> None:
+        """Store that the shown episode is liked, or no longer liked."""
+        with self._lock:
+            clip = clip_of(self.recording.datasets[self.dataset], self.dataset, self.index)
+            try:
+                label = self.store.add("like", clips=(clip,), liked=clip not in self._liked)
+            except DatasetError as error:
+                self._warn(str(error))
+                return
+            (self._liked.add if label.liked else self._liked.discard)(clip)
+            self._show_like()
+
     # the page
 
     def _build(self) -> None:
@@ -161,6 +184,7 @@ class ViewerApp:
             self.step_buttons = gui.add_button_group("Go", ("|<", "<", ">", ">|"))
             self.speed = gui.add_dropdown("Speed", tuple(SPEEDS), initial_value="1x")
             gui.add_markdown("Keys: space plays, J and L step, home and end jump.")
+            self.like_button = gui.add_button("Like", icon=viser.Icon.HEART, color="gray")
         self.missing_text = gui.add_markdown("")
         if self.recording.results is not None:
             with gui.add_folder("Results"):
@@ -174,11 +198,15 @@ class ViewerApp:
         if curves:
             with self._side.add_tab("Training", viser.Icon.CHART_LINE):
                 self.training = TrainingTab(gui, curves)
+        self._label_tab = self._side.add_tab("Labels", viser.Icon.THUMB_UP)
         self._side.dock_right()
         self._side.set_width(SIGNAL_WIDTH)
         self._bind()
 
     def _bind(self) -> None:
+        self.like_button.on_click(lambda _: self.like())
+        self.server.on_client_connect(self._welcome)
+        self.server.on_client_disconnect(self._farewell)
         jumps = {"|<": -(10**9), "<": -1, ">": 1, ">|": 10**9}
         self.dataset_choice.on_update(lambda _: self._dataset_chosen())
         self.episode_choice.on_update(lambda _: self._episode_chosen())
@@ -192,6 +220,18 @@ class ViewerApp:
         command("Step back", hotkey="J").on_trigger(lambda _: self.move(-1))
         command("First step", hotkey="home").on_trigger(lambda _: self.move(-(10**9)))
         command("Last step", hotkey="end").on_trigger(lambda _: self.move(10**9))
+
+    def _welcome(self, client: viser.ClientHandle) -> None:
+        """Give each browser a page of its own for its answers."""
+        with self._label_tab:
+            self.label_tabs[client.client_id] = LabelTab(
+                client.gui, self.recording, self.store, theme=self.theme
+            )
+
+    def _farewell(self, client: viser.ClientHandle) -> None:
+        tab = self.label_tabs.pop(client.client_id, None)
+        if tab is not None:
+            tab.close()
 
     def _dataset_chosen(self) -> None:
         with self._lock:
@@ -232,6 +272,21 @@ class ViewerApp:
             self.stage.show(row)
         else:
             self._warn(f"{misfit}: no 3D replay")
+
+    def _read_likes(self) -> None:
+        try:
+            said = likes(self.store.labels())
+        except DatasetError as error:
+            self._warn(str(error))
+            return
+        self._liked = {clip for (_, clip), liked in said.items() if liked}
+        self._show_like()
+
+    def _show_like(self) -> None:
+        clip = clip_of(self.recording.datasets[self.dataset], self.dataset, self.index)
+        is_liked = clip in self._liked
+        self.like_button.label = "Liked" if is_liked else "Like"
+        self.like_button.color = "red" if is_liked else "gray"
 
     def _warn(self, text: str) -> None:
         self.missing_text.content = f"- {text}"

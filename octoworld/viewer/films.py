@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from octoworld.core.errors import DatasetError
 from octoworld.data.episode import Episode
 from octoworld.data.video import write_mp4
 
-from .frames import PAPER, Frames, captioned_row, difference
+from .frames import Frames, captioned_row, difference, stack_rows
 from .recording import cameras, imagined_images, true_images
 
 PAIRED_TILE, LONE_TILE = 192, 128
@@ -69,7 +66,7 @@ def film(
             "with cameras, or export it as html or rrd"
         )
     for step in range(len(episode)):
-        yield _stack([picture(episode, n, step, theme, width=FILM_TILE) for n in names], theme)
+        yield stack_rows([picture(episode, n, step, theme, width=FILM_TILE) for n in names], theme)
 
 
 def write_film(
@@ -80,15 +77,3 @@ def write_film(
 ) -> Path:
     """Write `film` as an mp4 that every browser plays, atomically."""
     return write_mp4(path, film(episode, chosen, theme), episode.fps)
-
-
-def _stack(rows: Sequence[Frames], theme: str) -> NDArray[np.uint8]:
-    """Rows under one another, the narrower ones filled up with the theme's background."""
-    width = max(row.shape[1] for row in rows)
-    page = np.empty((sum(row.shape[0] for row in rows), width, 3), np.uint8)
-    page[:] = PAPER[theme]
-    top = 0
-    for row in rows:
-        page[top : top + row.shape[0], : row.shape[1]] = row
-        top += row.shape[0]
-    return page

@@ -73,3 +73,29 @@ def test_exported_page_plays_from_a_file(run_folder, tmp_path):
         tab.wait_for_function("document.getElementById('step').value === '23'", timeout=60_000)
         assert tab.inner_text("#play") == "Play"  # it stopped at the end
         assert "success 1" in tab.inner_text(".legend >> nth=0")
+
+
+def test_two_browsers_label_at_once(run_folder, tmp_path):
+    (tmp_path / "episodes").symlink_to(run_folder / "episodes")
+    app = ViewerApp(open_recording(tmp_path), port=18281)
+    try:
+        with open_tab(app.url, "Timeline") as first:
+            second = first.context.new_page()
+            second.goto(app.url)
+            for tab in (first, second):
+                tab.get_by_role("tab", name="Labels").click(timeout=60_000)
+                tab.get_by_role("button", name="Start").click(timeout=60_000)
+            assert wait_for(lambda: all(t.clips for t in app.label_tabs.values()), 60.0)
+            questions = {tab.clips for tab in app.label_tabs.values()}
+            first.get_by_role("button", name="A is better").click(timeout=60_000)
+            second.get_by_role("button", name="as good").click(timeout=60_000)
+            assert wait_for(lambda: len(app.store.labels()) == 2, 60.0)
+            first.screenshot(path=pictures(tmp_path) / "labels.png")
+            labels = app.store.labels()
+            assert {label.clips for label in labels} == questions
+            assert {label.preference for label in labels} == {1.0, 0.5}
+            second.close()
+            assert wait_for(lambda: len(app.label_tabs) == 1)
+        assert len(app.store.labels()) == 2  # a closed browser loses nothing
+    finally:
+        app.close()
