@@ -23,6 +23,8 @@ class ViewArgs:
     """Address to listen on; 0.0.0.0 also lets other machines in."""
     theme: Literal["dark", "light"] = "dark"
     """Colours of the page in the browser."""
+    beside: Path | None = None
+    """Another run or data set: its episodes from the same start are shown beside."""
     page: Path | None = None
     """Write a static page of pictures and films to this folder and do not serve."""
     episodes: int = 3
@@ -50,5 +52,5 @@ def main(argv: list[str]) -> int:
         return 0
     from octoworld.viewer.app import serve
 
-    serve(args.run, port=args.port, host=args.host, theme=args.theme)
+    serve(args.run, port=args.port, host=args.host, theme=args.theme, beside=args.beside)
     return 0

@@ -15,7 +15,7 @@ from typing import Any
 
 from octoworld.core.errors import DatasetError
 
-from .labels import FILE, Label, from_json, read_labels, to_json
+from .labels import FILE, Label, from_json, is_label, read_labels, to_json
 
 ATTEMPTS, PAUSE = 100, 0.05
 """How often, and how long apart [s], to look for a folder that is being put in place."""
@@ -105,8 +105,7 @@ class LabelStore:
 
     def _append(self, file: int) -> None:
         """Write what is missing of this store's labels behind the last whole line."""
-        size = _whole(file, os.fstat(file).st_size)
-        os.ftruncate(file, size)
+        size = _mend(file, os.fstat(file).st_size)
         lines = list(self._mine.values())[-1:]
         offset, line = self._last
         if os.pread(file, len(line), offset) != line:  # this is another file than the last time
@@ -121,6 +120,22 @@ class LabelStore:
         except OSError:  # a full disk: half a label is none
             os.ftruncate(file, size)
             raise
+
+
+def _mend(file: int, size: int) -> int:
+    """Finish or cut off a last line without an end; returns the length of the file [bytes].
+
+    A label to which only the line end is missing was typed by hand; anything else was cut by a
+    machine that stopped while it wrote, and nobody was told that it is stored.
+    """
+    end = _whole(file, size)
+    if end == size:
+        return size
+    if is_label(os.pread(file, size - end, end)):
+        _write_all(file, b"\n")
+        return size + 1
+    os.ftruncate(file, end)
+    return end
 
 
 def _whole(file: int, size: int) -> int:

@@ -124,7 +124,7 @@ def load_clip(dataset: Dataset, clip: Clip, **chosen: Sequence[str] | None) -> E
     problem = _mismatch(clip, dataset)
     if problem:
         raise DatasetError(f"{dataset.folder}, {problem}; restore the data set or drop the label")
-    whole = dataset.episode(clip.episode, **chosen)
+    whole = dataset.episode(clip.episode, **chosen, lazy=True)
     columns = {name: values[clip.start : clip.stop] for name, values in whole.columns.items()}
     return Episode(columns, whole.instruction, whole.fps, whole.info, whole.names)
 
@@ -253,6 +253,15 @@ def from_json(row: Any) -> Label:
     )
 
 
+def is_label(line: bytes) -> bool:
+    """Whether a line holds a label."""
+    try:
+        from_json(json.loads(line))
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
 def _clips(rows: Any) -> tuple[Clip, ...]:
     wanted = {"dataset": str, "episode": int, "start": int, "stop": int, "key": str}
     if not isinstance(rows, list):
@@ -270,9 +279,11 @@ def _clips(rows: Any) -> tuple[Clip, ...]:
 
 def _read_file(path: Path) -> list[Label]:
     try:
-        lines = path.read_bytes().split(b"\n")[:-1]  # an unfinished last line is no label yet
+        *lines, last = path.read_bytes().split(b"\n")
     except OSError as error:
         raise DatasetError(f"{path} cannot be read ({error.strerror})") from None
+    if is_label(last):  # else it is not finished, or was cut by a machine that stopped
+        lines.append(last)
     labels = []
     for number, line in enumerate(lines, 1):
         try:

@@ -45,6 +45,32 @@ def picture(
     return captioned_row(pictures, captions, scale, theme)
 
 
+def beside_picture(
+    shown: Sequence[tuple[str, Episode]], camera: str, step: int, theme: str
+) -> Frames:
+    """One camera of several episodes at a step, each under its name; short ones stand at the end.
+
+    Side by side where each has one picture; else a row of true, imagined and difference each.
+    """
+    found = [
+        (name, *tiles(episode, camera, min(step, len(episode) - 1)))
+        for name, episode in shown
+        if camera in cameras(episode)
+    ]
+    if all(len(pictures) == 1 for _, pictures, _ in found):
+        pictures = [pictures[0] for _, pictures, _ in found]
+        scale = max(1, FILM_TILE // pictures[0].shape[1])
+        return captioned_row(pictures, [name for name, _, _ in found], scale, theme)
+    rows = [
+        captioned_row(
+            pictures, [f"{name}: {c}" for c in captions],
+            max(1, PAIRED_TILE // pictures[0].shape[1]), theme,
+        )
+        for name, pictures, captions in found
+    ]  # fmt: skip
+    return stack_rows(rows, theme)
+
+
 def film(
     episode: Episode, chosen: Sequence[str] | None = None, theme: str = "light"
 ) -> Iterator[Frames]:

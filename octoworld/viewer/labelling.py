@@ -103,12 +103,12 @@ class LabelTab:
         self.start.on_click(lambda _: self.ask())
         for handle in (self.scope, self.count, self.seconds):
             handle.on_update(lambda _: self.ask() if self.clips else None)
-        self.choice.on_click(lambda _: self._seen() and self.choose(CHOICES[self.choice.value]))
-        self.rank.on_click(lambda _: self._seen() and self.place(NAMES.index(self.rank.value)))
+        self.choice.on_click(lambda _: self._clicked(self.choice.value))
+        self.rank.on_click(lambda _: self._clicked(self.rank.value))
         self.skip.on_click(lambda _: self.ask() if self.skip.value == "skip" else self.undo())
         for key in KEYS:
             command = gui.add_command(f"Label: {key}", hotkey=key)
-            command.on_trigger(lambda _, key=key: self._seen() and self.press(key))
+            command.on_trigger(lambda _, key=key: self._clicked(key))
         gui.add_markdown(
             "Keys: 1 for A, 2 for B and so on, 0 for as good. Every answer is on disk at once, in "
             f"`{self.store.path.name}`."
@@ -210,9 +210,16 @@ class LabelTab:
         ]
         return stack_rows(rows, self.theme)
 
-    def _seen(self) -> bool:
-        """Whether the clips have been shown for a moment: a double click answers once."""
-        return time.monotonic() - self._began > GLANCE
+    def _clicked(self, what: str) -> None:
+        """An answer by button or key; a double click is none to the next question."""
+        if time.monotonic() - self._began < GLANCE:
+            return
+        if what in CHOICES:
+            self.choose(CHOICES[what])
+        elif what in NAMES:
+            self.place(NAMES.index(what))
+        else:
+            self.press(what)
 
     def _load(self, clip: Clip) -> Episode:
         """What the first camera saw, or, if nobody looked, what was imagined for it."""

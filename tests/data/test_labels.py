@@ -185,6 +185,15 @@ def test_half_a_line_is_no_label_and_goes_with_the_next(run, clips):
     assert store.labels() == [first, second]
 
 
+def test_a_last_line_without_its_end_counts_when_it_is_whole(run, clips):
+    store = LabelStore(run)
+    given = [store.add("like", clips=(clip,), liked=True) for clip in clips[:2]]
+    store.path.write_text(store.path.read_text().rstrip("\n"))  # as some editors do
+    assert store.labels() == given
+    given.append(store.add("like", clips=(clips[2],), liked=True))
+    assert store.labels() == given
+
+
 def test_a_growing_data_set_keeps_its_labels(flights, clips):
     store = LabelStore(flights.folder)
     first = store.add("like", clips=(clips[0],), liked=True)

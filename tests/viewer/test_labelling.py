@@ -208,7 +208,7 @@ def test_likes_outlive_the_viewer(run):
     app = ViewerApp(open_recording(run), port=18381)
     try:
         app.like()
-        app.episode_choice.value = app.episode_choice.options[1]
+        app.finder.episode.value = app.finder.episode.options[1]
         assert app.like_button.label == "Like"
         app.like()
         app.like()  # no longer
@@ -217,7 +217,7 @@ def test_likes_outlive_the_viewer(run):
     app = ViewerApp(open_recording(run), port=18381)
     try:
         assert app.like_button.label == "Liked"
-        app.episode_choice.value = app.episode_choice.options[1]
+        app.finder.episode.value = app.finder.episode.options[1]
         assert app.like_button.label == "Like"
     finally:
         app.close()
