@@ -20,7 +20,7 @@ class ViewArgs:
     port: int = 8080
     """First port to try; when it is taken, the next free one is used."""
     host: str = "127.0.0.1"
-    """Address to listen on; 0.0.0.0 also lets other machines in."""
+    """Address to listen on; 0.0.0.0 lets other machines in, with a token."""
     theme: Literal["dark", "light"] = "dark"
     """Colours of the page in the browser."""
     beside: Path | None = None

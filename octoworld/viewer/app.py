@@ -378,7 +378,7 @@ def serve(
     Args:
         run: a run folder, or one LeRobot v3 data set.
         port: first port to try; when it is taken, the next free one is used.
-        host: address to listen on; 0.0.0.0 also lets other machines in.
+        host: address to listen on; 0.0.0.0 lets other machines in, with a token.
         block: serve until Ctrl-C; otherwise return while it serves in the background.
         theme: colours of the page.
         beside: another run or data set, to compare episodes from the same start.
