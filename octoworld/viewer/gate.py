@@ -170,20 +170,20 @@ class Gate:
     ) -> None:
         inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", self._inner)
         try:
-            if b"\r\nupgrade:" not in head.lower():
-                # one request a connection, so that each is looked at
-                head = re.sub(rb"(?i)\r\nconnection:[^\r]*", b"", head)
-                head = head[:-2] + b"Connection: close\r\n\r\n"
             inner_writer.write(head)
-            copies = [_copy(reader, inner_writer), _copy(inner_reader, writer)]
-            tasks = [asyncio.ensure_future(copy) for copy in copies]
+            down = asyncio.ensure_future(_copy(inner_reader, writer))
+            if b"\r\nupgrade:" not in head.lower():
+                # a page or a part of it: whatever else comes on this connection is not looked at
+                await down
+                return
+            up = asyncio.ensure_future(_copy(reader, inner_writer))
             try:
                 # when one side has hung up, so does the other
-                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait([up, down], return_when=asyncio.FIRST_COMPLETED)
             finally:
-                for task in tasks:
+                for task in (up, down):
                     task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+                await asyncio.gather(up, down, return_exceptions=True)
         finally:
             inner_writer.close()
 

@@ -80,7 +80,9 @@ def test_two_browsers_label_at_once(run_folder, tmp_path):
     app = ViewerApp(open_recording(tmp_path), port=18281)
     try:
         with open_tab(app.url, "Timeline") as first:
-            second = first.context.new_page()
+            browser = first.context.browser
+            assert browser is not None
+            second = browser.new_page()
             second.goto(app.url)
             for tab in (first, second):
                 tab.get_by_role("tab", name="Labels").click(timeout=60_000)
