@@ -236,7 +236,7 @@ class LabelTab:
             return False
         self.questions.answered(self.clips)
         self._mine.append(label)
-        self._say(f"{len(self._mine)} labels stored.")
+        self._say(f"Labels stored: {len(self._mine)}")
         return True
 
     def _say(self, text: str) -> None:
