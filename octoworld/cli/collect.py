@@ -58,7 +58,7 @@ class CollectArgs:
     port: int = 8080
     """With --teleop: first port to try for the page; if it is taken, the next free one is used."""
     host: str = "127.0.0.1"
-    """With --teleop: address to listen on; 0.0.0.0 also lets other machines in."""
+    """With --teleop: address to listen on; 0.0.0.0 lets other machines in, with a token."""
     theme: Literal["dark", "light"] = "dark"
     """With --teleop: colours of the page."""
 

@@ -19,6 +19,7 @@ from octoworld.core.io import read_json
 
 from . import layout
 from .episode import Episode
+from .lazy_video import LazyFrames
 from .staging import recover
 from .stats import STATISTICS, Stats
 from .video import read_frames
@@ -126,8 +127,12 @@ class Dataset:
         index: int,
         columns: Sequence[str] | None = None,
         cameras: Sequence[str] | None = None,
+        *,
+        lazy: bool = False,
     ) -> Episode:
         """One episode; `columns` and `cameras` None give all that there are.
+
+        With `lazy`, video is decoded when it is looked at: its columns are `LazyFrames`.
 
         Raises:
             DatasetError: no such episode, column or camera, or a file is missing or damaged.
@@ -140,12 +145,14 @@ class Dataset:
         meta = self.episodes[index]
         first = next(e for e in self.episodes if e.data_file == meta.data_file).first_frame
         table = self._rows(meta.data_file, meta.first_frame - first, meta.length, keys)
-        arrays = {k: self._numpy(k, table[k], meta.data_file) for k in table.column_names}
+        arrays: dict[str, Any] = {
+            k: self._numpy(k, table[k], meta.data_file) for k in table.column_names
+        }
         for key in keys:
             if self.features[key]["dtype"] == "video":
                 path, start = meta.videos[key]
                 shape = self.features[key]["shape"]
-                arrays[key] = read_frames(
+                arrays[key] = (LazyFrames if lazy else read_frames)(
                     self.folder / path, round(start * self.fps), meta.length, shape, self.fps
                 )
         return self._episode(meta, {k: arrays[k] for k in keys})

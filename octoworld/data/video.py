@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -94,19 +94,33 @@ class VideoEncoder:
             self._container.mux(packet)
 
 
-def write_mp4(
-    path: Path | str, frames: NDArray[np.uint8] | Sequence[NDArray[np.uint8]], fps: int
-) -> Path:
-    """Write (T, H, W, 3) uint8 as an mp4 to watch, atomically; odd sizes are padded to even."""
-    path, array = Path(path), np.asarray(frames)
-    if array.ndim != 4 or array.shape[-1] != 3 or len(array) == 0:
-        raise DatasetError(f"video frames must be (T>=1, H, W, 3) uint8, got shape {array.shape}")
-    height, width = array.shape[1:3]
-    array = np.pad(array, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+def write_mp4(path: Path | str, frames: Iterable[NDArray[np.uint8]], fps: int) -> Path:
+    """Write frames (H, W, 3) uint8 as an mp4 to watch, atomically; odd sizes are padded to even.
+
+    `frames` is (T, H, W, 3), or anything that yields one frame after another: what it yields is
+    compressed at once and not kept.
+    """
+    path, encoder = Path(path), None
     with atomic_file(path) as temporary:
-        encoder = VideoEncoder(temporary, *array.shape[1:3], fps=fps, config=PLAYABLE)
-        encoder.add(array)
-        encoder.close()
+        try:
+            for frame in frames:
+                array = np.asarray(frame)
+                if array.ndim != 3 or array.shape[-1] != 3:
+                    raise DatasetError(
+                        f"video frames must be (T>=1, H, W, 3) uint8, got a frame {array.shape}"
+                    )
+                height, width = array.shape[:2]
+                padding = ((0, height % 2), (0, width % 2), (0, 0))
+                array = np.pad(array, padding, mode="edge")
+                if encoder is None:
+                    encoder = VideoEncoder(temporary, *array.shape[:2], fps=fps, config=PLAYABLE)
+                encoder.add(array[None])
+        finally:
+            if encoder is not None:
+                encoder.close()
+        if encoder is None:
+            shape = getattr(frames, "shape", (0,))
+            raise DatasetError(f"video frames must be (T>=1, H, W, 3) uint8, got shape {shape}")
     return path
 
 

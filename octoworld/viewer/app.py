@@ -14,29 +14,24 @@ from numpy.typing import NDArray
 
 from octoworld.core.errors import DatasetError
 from octoworld.data.episode import Episode
+from octoworld.data.label_store import LabelStore
+from octoworld.data.labels import Clip, clip_of, likes
 
-from .frames import captioned_row, difference
-from .plots import Curve, add_plot, plot_data, reflector_curves, reward_curves
-from .recording import (
-    Recording,
-    cameras,
-    imagined_images,
-    missing,
-    open_recording,
-    scene_rows,
-    true_images,
-)
+from .catalogue import Entry, catalogue, partner
+from .finder import Finder
+from .labelling import LabelTab
+from .recording import Recording, missing, open_recording, scene_rows
 from .server import address, announce, check_port, open_server, set_theme
+from .signals import Signals
 from .stage import Stage
-from .summaries import episode_labels
 from .tables import results_html
 from .training import TrainingTab, read_curves
 
 SPEEDS = {"1/4x": 0.25, "1/2x": 0.5, "1x": 1.0, "2x": 2.0, "4x": 4.0}
 CONTROL_WIDTH, SIGNAL_WIDTH = 350, 612
 """Widths of the docked panels: controls at the left, cameras and plots at the right [px]."""
-PAIRED_TILE, LONE_TILE = 192, 128
-"""Width that a camera tile is enlarged to, with and without an imagined one beside it [px]."""
+ALONE = "nothing"
+"""Chosen in the place of a data set to show beside."""
 
 
 class ViewerApp:
@@ -54,14 +49,22 @@ class ViewerApp:
         self.server, self.host = open_server(host, port), host
         self.stage = Stage(self.server, theme)
         self.episode: Episode
-        self.images: dict[str, NDArray[np.uint8]] = {}
-        """What each camera's panel shows now, (H, W, 3)."""
+        """What is shown; of one that is damaged, a single empty step."""
+        self.dataset, self.index = "", -1
+        self.other: tuple[str, Episode] | None = None
+        """What is shown beside: name and episode."""
         self._lock = threading.RLock()
         self._playing = threading.Event()
         self._closed = threading.Event()
-        self._plots: list[tuple[viser.GuiUplotHandle, list[Curve]]] = []
-        self._panels: dict[str, viser.GuiImageHandle] = {}
+        self._catalogues: dict[str, list[Entry]] = {}
+        self._troubles: dict[str, str] = {}
+        """What went wrong, by what it is of; the page shows it."""
+        self.store = LabelStore(recording.folder)
+        self.label_tabs: dict[int, LabelTab] = {}
+        """Pages for labels, by browser."""
+        self._liked: set[Clip] = set()
         self._build()
+        self._read_likes()
         self.open_dataset(next(iter(recording.datasets)))
         self._player = threading.Thread(target=self._play, daemon=True)
         self._player.start()
@@ -77,6 +80,17 @@ class ViewerApp:
         return int(self.timeline.value)
 
     @property
+    def images(self) -> dict[str, NDArray[np.uint8]]:
+        """What each camera's panel shows now, (H, W, 3)."""
+        return self.signals.images
+
+    @property
+    def _last(self) -> int:
+        """The last step of the episode, or of the longer of two."""
+        lengths = [len(self.episode), len(self.other[1]) if self.other else 0]
+        return max(lengths) - 1
+
+    @property
     def is_playing(self) -> bool:
         """Whether the timeline runs by itself."""
         return self._playing.is_set()
@@ -86,6 +100,8 @@ class ViewerApp:
         self._closed.set()
         self._playing.set()
         self._player.join(timeout=2)
+        for tab in list(self.label_tabs.values()):
+            tab.close()
         self.server.stop()
 
     # what the user does
@@ -93,57 +109,75 @@ class ViewerApp:
     def open_dataset(self, name: str) -> None:
         """Show a data set: its scene, and its first episode."""
         with self._lock:
-            self.dataset, self.index = name, 0
-            self.dataset_choice.value = name
-            self.stage.open(self.recording.scene_path(name))
-            self._labels = episode_labels(self.recording.datasets[name])
-            self.episode_choice.options = self._labels
+            self.dataset, self.index = name, -1
+            self._troubles.pop("scene", None)
+            try:
+                self.stage.open(self.recording.scene_path(name))
+            except DatasetError as error:
+                self._troubles["scene"] = f"{error}: no 3D replay"
+            self.finder.open(name, self._entries(name))
             self.open_episode(0)
 
     def open_episode(self, index: int) -> None:
-        """Show an episode from its first step."""
+        """Show an episode from its first step; what is damaged is said in the page."""
         with self._lock:
             self.index = index
-            self.episode_choice.value = self._labels[index]
-            self.episode = self.recording.episode(self.dataset, index)
+            self._troubles.pop("episode", None)
+            try:
+                self.episode = self.recording.episode(self.dataset, index, lazy=True)
+                self._open_beside()
+                self._open_signals()
+            except DatasetError as error:  # one damaged file must not end the session
+                self._troubles["episode"] = str(error)
+                meta = self.recording.datasets[self.dataset].episodes[index]
+                nothing = {"nothing": np.zeros(1)}
+                self.episode, self.other = Episode(nothing, meta.instruction, 1, meta.info), None
+                self.signals.clear()
+            self.finder.mark(index)
             self.instruction.content = _instruction(self.episode)
-            self._build_panels()
-            lacks = missing(self.episode, self.recording.scene_path(self.dataset))
-            self.missing_text.content = "\n".join(f"- {line}" for line in lacks)
-            self.missing_text.visible = bool(lacks)
-            self.timeline.max = max(len(self.episode) - 1, 1)
+            self.timeline.max = max(self._last, 1)
             self.timeline.value = 0
+            self._show_like()
             rows = scene_rows(self.episode)
             if rows is not None:
                 self.stage.trace(rows)
             self.show(0)
+            self._tell()
 
     def show(self, step: int) -> None:
         """Draw one step everywhere."""
         with self._lock:
-            step = min(step, len(self.episode) - 1)
+            step = min(step, self._last)
             self.clock.content = (
-                f"step **{step}** of {len(self.episode) - 1} · {step / self.episode.fps:.1f} s"
+                f"step **{step}** of {self._last} · {step / self.episode.fps:.1f} s"
             )
             rows = scene_rows(self.episode)
             if rows is not None:
-                self._show_physics(rows[step])
-            for camera, panel in self._panels.items():
-                self.images[camera] = panel.image = self._picture(camera, step)
-            for plot, curves in self._plots:
-                plot.data = plot_data(curves, step, self.episode.fps)
+                self._show_physics(rows[min(step, len(rows) - 1)])
+            try:
+                self.signals.show(step)
+            except DatasetError as error:
+                self._troubles["episode"] = str(error)
+                self._tell()
+
+    def go(self, episodes: int) -> None:
+        """Show the next or an earlier episode of the list."""
+        with self._lock:
+            index = self.finder.neighbour(episodes)
+            if index is not None:
+                self.open_episode(index)
 
     def move(self, steps: int) -> None:
         """Step forward or back and stop playing."""
         self.pause()
-        self.timeline.value = int(np.clip(self.step + steps, 0, len(self.episode) - 1))
+        self.timeline.value = int(np.clip(self.step + steps, 0, self._last))
 
     def toggle(self) -> None:
         """Play or pause; at the end, play from the start."""
         if self.is_playing:
             self.pause()
             return
-        if self.step >= len(self.episode) - 1:
+        if self.step >= self._last:
             self.timeline.value = 0
         self.play_button.label, self.play_button.icon = "Pause", viser.Icon.PLAYER_PAUSE
         self._playing.set()
@@ -153,6 +187,19 @@ class ViewerApp:
         self._playing.clear()
         self.play_button.label, self.play_button.icon = "Play", viser.Icon.PLAYER_PLAY
 
+    def like(self) -> None:
+        """Store that the shown episode is liked, or no longer liked."""
+        with self._lock:
+            clip = clip_of(self.recording.datasets[self.dataset], self.dataset, self.index)
+            try:
+                label = self.store.add("like", clips=(clip,), liked=clip not in self._liked)
+            except DatasetError as error:
+                self._troubles["labels"] = str(error)
+                self._tell()
+                return
+            (self._liked.add if label.liked else self._liked.discard)(clip)
+            self._show_like()
+
     # the page
 
     def _build(self) -> None:
@@ -160,9 +207,11 @@ class ViewerApp:
         set_theme(gui, self.theme)
         gui.main_panel.dock_left()
         gui.main_panel.set_width(CONTROL_WIDTH)
-        self.dataset_choice = gui.add_dropdown("Data set", names, initial_value=names[0])
-        labels = episode_labels(self.recording.datasets[names[0]])
-        self.episode_choice = gui.add_dropdown("Episode", labels, initial_value=labels[0])
+        self.finder = Finder(gui, names, self._dataset_chosen, self.open_episode)
+        self.beside = gui.add_dropdown(
+            "Beside", (ALONE, *names), initial_value=ALONE, visible=len(names) > 1,
+            hint="Shows the episode of another data set that began in the same state.",
+        )  # fmt: skip
         self.instruction = gui.add_markdown("")
         with gui.add_folder("Timeline"):
             self.timeline = gui.add_slider("Step", min=0, max=1, step=1, initial_value=0)
@@ -170,7 +219,11 @@ class ViewerApp:
             self.play_button = gui.add_button("Play", icon=viser.Icon.PLAYER_PLAY)
             self.step_buttons = gui.add_button_group("Go", ("|<", "<", ">", ">|"))
             self.speed = gui.add_dropdown("Speed", tuple(SPEEDS), initial_value="1x")
-            gui.add_markdown("Keys: space plays, J and L step, home and end jump.")
+            gui.add_markdown(
+                "Keys: space plays, J and L step, home and end jump, page up and down change the "
+                "episode, I and O the speed."
+            )
+            self.like_button = gui.add_button("Like", icon=viser.Icon.HEART, color="gray")
         self.missing_text = gui.add_markdown("")
         if self.recording.results is not None:
             with gui.add_folder("Results"):
@@ -179,19 +232,23 @@ class ViewerApp:
             with gui.add_folder("Configuration", expand_by_default=False):
                 gui.add_markdown(f"```yaml\n{self.recording.config_text}\n```")
         self._side = gui.add_panel()
-        self._camera_tab = self._side.add_tab("Cameras and signals", viser.Icon.VIDEO)
+        tab = self._side.add_tab("Cameras and signals", viser.Icon.VIDEO)
+        self.signals = Signals(gui, tab, self.theme)
         curves = read_curves(self.recording.folder)
         if curves:
             with self._side.add_tab("Training", viser.Icon.CHART_LINE):
                 self.training = TrainingTab(gui, curves)
+        self._label_tab = self._side.add_tab("Labels", viser.Icon.THUMB_UP)
         self._side.dock_right()
         self._side.set_width(SIGNAL_WIDTH)
         self._bind()
 
     def _bind(self) -> None:
+        self.like_button.on_click(lambda _: self.like())
+        self.server.on_client_connect(self._welcome)
+        self.server.on_client_disconnect(self._farewell)
         jumps = {"|<": -(10**9), "<": -1, ">": 1, ">|": 10**9}
-        self.dataset_choice.on_update(lambda _: self._dataset_chosen())
-        self.episode_choice.on_update(lambda _: self._episode_chosen())
+        self.beside.on_update(lambda _: self.open_episode(self.index))
         self.timeline.on_update(lambda _: self.show(self.step))
         self.play_button.on_click(lambda _: self.toggle())
         self.step_buttons.on_click(lambda _: self.move(jumps[self.step_buttons.value]))
@@ -202,54 +259,62 @@ class ViewerApp:
         command("Step back", hotkey="J").on_trigger(lambda _: self.move(-1))
         command("First step", hotkey="home").on_trigger(lambda _: self.move(-(10**9)))
         command("Last step", hotkey="end").on_trigger(lambda _: self.move(10**9))
+        command("Next episode", hotkey="pagedown").on_trigger(lambda _: self.go(1))
+        command("Episode before", hotkey="pageup").on_trigger(lambda _: self.go(-1))
+        command("Slower", hotkey="I").on_trigger(lambda _: self._change_speed(-1))
+        command("Faster", hotkey="O").on_trigger(lambda _: self._change_speed(1))
 
-    def _dataset_chosen(self) -> None:
-        with self._lock:
-            if self.dataset_choice.value != self.dataset:
-                self.open_dataset(self.dataset_choice.value)
+    def _welcome(self, client: viser.ClientHandle) -> None:
+        """Give each browser a page of its own for its answers."""
+        with self._label_tab:
+            self.label_tabs[client.client_id] = LabelTab(
+                client.gui, self.recording, self.store, theme=self.theme
+            )
 
-    def _episode_chosen(self) -> None:
+    def _farewell(self, client: viser.ClientHandle) -> None:
+        tab = self.label_tabs.pop(client.client_id, None)
+        if tab is not None:
+            tab.close()
+
+    def _dataset_chosen(self, name: str) -> None:
         with self._lock:
-            index = self._labels.index(self.episode_choice.value)
-            if index == self.index:
-                return
+            if name != self.dataset:
+                self.open_dataset(name)
+
+    def _change_speed(self, by: int) -> None:
+        names = list(SPEEDS)
+        at = names.index(self.speed.value) + by
+        self.speed.value = names[min(max(at, 0), len(names) - 1)]
+
+    def _entries(self, name: str) -> list[Entry]:
+        """What is known of the episodes of a data set; read once."""
+        if name not in self._catalogues:
+            dataset = self.recording.datasets[name]
             try:
-                self.open_episode(index)
-            except DatasetError as error:  # one damaged file must not end the session
-                self._warn(str(error))
+                self._catalogues[name] = catalogue(dataset)
+            except DatasetError as error:
+                self._troubles[f"ends of {name}"] = str(error)
+                self._catalogues[name] = catalogue(dataset, with_outcomes=False)
+        return self._catalogues[name]
 
-    def _build_panels(self) -> None:
-        for handle in [*self._panels.values(), *(plot for plot, _ in self._plots)]:
-            handle.remove()
-        self._panels, self._plots, self.images = {}, [], {}
-        gui, fps = self.server.gui, self.episode.fps
-        with self._camera_tab:
-            for camera in cameras(self.episode):
-                picture = self._picture(camera, 0)
-                label = f"camera {camera}"
-                self._panels[camera] = gui.add_image(picture, label=label, format="png")
-            for title, curves in (
-                ("reward and success", reward_curves(self.episode)),
-                ("reflector", reflector_curves(self.episode)),
-            ):
-                if curves:
-                    self._plots.append((add_plot(gui, title, curves, 0, fps), curves))
+    def _open_beside(self) -> None:
+        """Find the episode of the other data set with the same start."""
+        name, self.other = self.beside.value, None
+        self._troubles.pop("beside", None)
+        if name in (ALONE, self.dataset):
+            return
+        entry = self._entries(self.dataset)[self.index]
+        twin = partner(self._entries(name), entry)
+        if twin is None:
+            self._troubles["beside"] = (
+                f"{name} has no episode of {entry.task} from seed {entry.seed}: nothing beside"
+            )
+            return
+        self.other = (name, self.recording.episode(name, twin.index, lazy=True))
 
-    def _picture(self, camera: str, step: int) -> NDArray[np.uint8]:
-        true = true_images(self.episode, camera)
-        imagined = imagined_images(self.episode, camera)
-        tiles, captions = [], []
-        if true is not None:
-            tiles.append(true[step])
-            captions.append("true")
-        if imagined is not None:
-            tiles.append(imagined[step])
-            captions.append("imagined")
-        if true is not None and imagined is not None and true.shape == imagined.shape:
-            tiles.append(difference(true[step], imagined[step]))
-            captions.append("difference x2")
-        scale = max(1, (PAIRED_TILE if len(tiles) > 1 else LONE_TILE) // tiles[0].shape[1])
-        return captioned_row(tiles, captions, scale, self.theme)
+    def _open_signals(self) -> None:
+        shown = [(self.dataset, self.episode)]
+        self.signals.open([*shown, self.other] if self.other else shown)
 
     def _show_physics(self, row: NDArray[np.float64]) -> None:
         if self.stage.replay is None:
@@ -258,11 +323,29 @@ class ViewerApp:
         if misfit is None:
             self.stage.show(row)
         else:
-            self._warn(f"{misfit}: no 3D replay")
+            self._troubles["episode"] = f"{misfit}: no 3D replay"
 
-    def _warn(self, text: str) -> None:
-        self.missing_text.content = f"- {text}"
-        self.missing_text.visible = True
+    def _read_likes(self) -> None:
+        try:
+            said = likes(self.store.labels())
+        except DatasetError as error:
+            self._troubles["labels"] = str(error)
+            return
+        self._liked = {clip for (_, clip), liked in said.items() if liked}
+
+    def _show_like(self) -> None:
+        clip = clip_of(self.recording.datasets[self.dataset], self.dataset, self.index)
+        is_liked = clip in self._liked
+        self.like_button.label = "Liked" if is_liked else "Like"
+        self.like_button.color = "red" if is_liked else "gray"
+
+    def _tell(self) -> None:
+        """Write what is damaged, and what this episode lacks."""
+        lines = [*self.recording.problems, *self._troubles.values()]
+        if "episode" not in self._troubles:
+            lines += missing(self.episode, self.recording.scene_path(self.dataset))
+        self.missing_text.content = "\n".join(f"- {line}" for line in lines)
+        self.missing_text.visible = bool(lines)
 
     def _play(self) -> None:
         """The player's thread: one step every 1 / (fps * speed) seconds, without drift."""
@@ -273,7 +356,7 @@ class ViewerApp:
                 continue
             if self._closed.is_set():
                 return
-            if self.step >= len(self.episode) - 1:
+            if self.step >= self._last:
                 self.pause()
                 continue
             self.timeline.value = self.step + 1
@@ -288,15 +371,17 @@ def serve(
     host: str = "127.0.0.1",
     block: bool = True,
     theme: Literal["dark", "light"] = "dark",
+    beside: Path | str | None = None,
 ) -> viser.ViserServer:
     """Open a run in the browser; prints the address.
 
     Args:
         run: a run folder, or one LeRobot v3 data set.
         port: first port to try; when it is taken, the next free one is used.
-        host: address to listen on; 0.0.0.0 also lets other machines in.
+        host: address to listen on; 0.0.0.0 lets other machines in, with a token.
         block: serve until Ctrl-C; otherwise return while it serves in the background.
         theme: colours of the page.
+        beside: another run or data set, to compare episodes from the same start.
 
     Raises:
         DatasetError: there is no recording at `run`.
@@ -304,6 +389,8 @@ def serve(
     """
     check_port(port)
     recording = open_recording(run)
+    if beside is not None:
+        recording = recording.beside(open_recording(beside))
     app = ViewerApp(recording, port=port, host=host, theme=theme)
     announce(f"viewer of {recording.folder}", app.server, host, port)
     if block:

@@ -97,6 +97,17 @@ def captioned_row(
     return np.asarray(page)
 
 
+def stack_rows(rows: Sequence[Frames], theme: str) -> Frames:
+    """Rows (H, W, 3) under one another, the narrower ones filled up with the background."""
+    page = np.empty((sum(map(len, rows)), max(row.shape[1] for row in rows), 3), np.uint8)
+    page[:] = PAPER[theme]
+    top = 0
+    for row in rows:
+        page[top : top + len(row), : row.shape[1]] = row
+        top += len(row)
+    return page
+
+
 def contact_sheet(
     true: Frames,
     imagined: Frames | None,

@@ -6,21 +6,17 @@ import html
 from pathlib import Path
 
 from octoworld.core.io import write_text
-from octoworld.data.episode import Episode
 from octoworld.data.reader import Dataset
 from octoworld.data.video import write_mp4
 
 from .frames import contact_sheet, side_by_side, write_png
 from .recording import (
     IMAGINED_IMAGES,
-    PROBABILITY,
-    REWARD,
-    SUCCESS,
     Recording,
     cameras,
     imagined_images,
     open_recording,
-    signal,
+    outcome,
     true_images,
 )
 from .tables import results_html
@@ -80,7 +76,7 @@ def _episode(recording: Recording, name: str, index: int, folder: Path) -> list[
     """The HTML of one episode; its sheets and films are written to `folder`."""
     episode = recording.episode(name, index)
     parts = [f"<h3>{index:03d} “{html.escape(episode.instruction)}”</h3>"]
-    parts.append(f'<p class="facts">{html.escape(_facts(episode))}</p>')
+    parts.append(f'<p class="facts">{html.escape(outcome(episode))}</p>')
     for camera in cameras(episode):
         imagined = imagined_images(episode, camera)
         true = true_images(episode, camera)
@@ -102,16 +98,3 @@ def _episode(recording: Recording, name: str, index: int, folder: Path) -> list[
             f'<img src="{stem}.png" alt="frames of {html.escape(stem)}"></div>'
         )
     return parts
-
-
-def _facts(episode: Episode) -> str:
-    facts = [f"{len(episode)} steps"]
-    success, reward = signal(episode, SUCCESS), signal(episode, REWARD)
-    if success is not None:
-        facts.insert(0, "success" if success[-1] else "failure")
-    if reward is not None:
-        facts.append(f"return {reward.sum():.2f}")
-    probability = signal(episode, PROBABILITY)
-    if probability is not None:
-        facts.append(f"reflector {probability[-1]:.2f} at the end")
-    return ", ".join(facts)

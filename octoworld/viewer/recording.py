@@ -14,6 +14,8 @@ Columns of an episode, row t being the moment before action t:
                                   (T, H, W, 3) uint8, what the world model drew for the same moment
                                   (to other LeRobot tools it is one more camera)
     scene_state, else sim_state   (T, S) float64: mjSTATE_INTEGRATION, then 4 colours per geom
+    action                        (T, A), what was commanded
+    expert.action                 (T, A), what the expert would have done in the same moment
     next.reward, next.success     (T,), judged after action t
     reflector.probability         (T,) success probability that the reflector gives
     reflector.progress            (T,) progress in [0, 1]
@@ -30,7 +32,7 @@ change) and `verdict`; other keys become columns of the table too. With `"unit":
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +48,7 @@ IMAGINED_IMAGES = "observation.images.imagined."
 SIM_STATE = "sim_state"
 SCENE_STATE = "scene_state"
 """Of worlds whose `sim_state` is in another engine's form."""
+ACTION, EXPERT_ACTION = "action", "expert.action"
 REWARD, SUCCESS = "next.reward", "next.success"
 PROBABILITY = "reflector.probability"
 PROGRESS = "reflector.progress"
@@ -62,19 +65,33 @@ class Recording:
     results: Any = None
     """Content of results.json; None when there is none."""
     config_text: str = ""
+    problems: list[str] = field(default_factory=list)
+    """What is damaged and left out, a line each."""
     _scenes: dict[str, Path] = field(default_factory=dict)
 
     def scene_path(self, dataset: str) -> Path | None:
         """The MJCF file of a data set's world: its own, else the run's, else None."""
         return self._scenes.get(dataset)
 
-    def episode(self, dataset: str, index: int) -> Episode:
-        """One episode with its images decoded."""
-        return self.datasets[dataset].episode(index)
+    def episode(self, dataset: str, index: int, *, lazy: bool = False) -> Episode:
+        """One episode; with `lazy`, its video is decoded when it is looked at."""
+        return self.datasets[dataset].episode(index, lazy=lazy)
+
+    def beside(self, other: Recording) -> Recording:
+        """Both in one: the data sets of `other` under `<its folder>/<name>`."""
+        run = other.folder.absolute().name
+        if run == self.folder.absolute().name:
+            run = f"{other.folder.absolute().parent.name}/{run}"
+        return replace(
+            self,
+            datasets=self.datasets | {f"{run}/{k}": d for k, d in other.datasets.items()},
+            problems=[*self.problems, *other.problems],
+            _scenes=self._scenes | {f"{run}/{k}": s for k, s in other._scenes.items()},
+        )
 
 
 def open_recording(path: Path | str) -> Recording:
-    """Open a run folder or one LeRobot v3 data set.
+    """Open a run folder or one LeRobot v3 data set; what is damaged is left out and named.
 
     Raises:
         DatasetError: nothing there that can be shown; the message says what was expected.
@@ -100,12 +117,24 @@ def open_recording(path: Path | str) -> Recording:
         known = [p for p in options if p.exists()]
         if known:
             scenes[name] = known[0]
-    config = folder / "config.yaml"
+    problems: list[str] = []
+    datasets = {}
+    for name, place in sorted(found.items()):
+        try:
+            datasets[name] = Dataset(place)
+            if not len(datasets[name]):
+                raise DatasetError(f"{place} has no episodes")
+        except DatasetError as error:
+            datasets.pop(name, None)
+            problems.append(str(error))
+    if not datasets:
+        raise DatasetError("; ".join(problems))
     return Recording(
         folder=folder,
-        datasets={name: Dataset(place) for name, place in sorted(found.items())},
-        results=_read_results(folder / "results.json"),
-        config_text=config.read_text() if config.exists() else "",
+        datasets=datasets,
+        results=_read_results(folder / "results.json", problems),
+        config_text=_read_text(folder / "config.yaml", problems),
+        problems=problems,
         _scenes=scenes,
     )
 
@@ -132,7 +161,9 @@ def _split(episode: Episode) -> tuple[dict[str, str], dict[str, str]]:
     """Columns of true and of imagined images, by camera."""
     true: dict[str, str] = {}
     imagined: dict[str, str] = {}
-    for column in episode.columns:
+    for column, values in episode.columns.items():
+        if values.ndim != 4 or values.shape[-1] != 3:  # other writers' depth, for one
+            continue
         if column.startswith(IMAGINED_IMAGES):
             imagined[column.removeprefix(IMAGINED_IMAGES)] = column
         elif column.startswith(TRUE_IMAGES):
@@ -151,6 +182,20 @@ def signal(episode: Episode, column: str) -> NDArray[np.float64] | None:
     return (
         None if values is None else np.asarray(values, np.float64).reshape(len(episode), -1)[:, 0]
     )
+
+
+def outcome(episode: Episode) -> str:
+    """How it went, in words: success, steps, return, what the reflector said at the end."""
+    facts = [f"{len(episode)} steps"]
+    success, reward = signal(episode, SUCCESS), signal(episode, REWARD)
+    if success is not None:
+        facts.insert(0, "success" if success[-1] else "failure")
+    if reward is not None:
+        facts.append(f"return {reward.sum():.2f}")
+    probability = signal(episode, PROBABILITY)
+    if probability is not None:
+        facts.append(f"reflector {probability[-1]:.2f} at the end")
+    return ", ".join(facts)
 
 
 def missing(episode: Episode, scene: Path | None) -> list[str]:
@@ -172,12 +217,19 @@ def missing(episode: Episode, scene: Path | None) -> list[str]:
     return lines
 
 
-def _read_results(path: Path) -> Any:
+def _read_text(path: Path, problems: list[str]) -> str:
+    try:
+        return path.read_text() if path.exists() else ""
+    except (OSError, UnicodeDecodeError) as error:
+        problems.append(f"{path} cannot be read ({error})")
+        return ""
+
+
+def _read_results(path: Path, problems: list[str]) -> Any:
     if not path.exists():
         return None
     try:
         return json.loads(path.read_text())
-    except (ValueError, UnicodeDecodeError) as error:
-        raise DatasetError(
-            f"{path} is not JSON ({error}); delete it or run the job again"
-        ) from None
+    except (OSError, ValueError, RecursionError) as error:
+        problems.append(f"{path} is not JSON ({error}); delete it or run the job again")
+        return None

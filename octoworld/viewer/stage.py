@@ -29,6 +29,8 @@ TRAILS = (
     (0, 114, 178),
 )
 """Colours of drones' paths, one after another: Okabe and Ito 2008."""
+TRAIL_PARTS = 2000
+"""Of a path, at least; of a shorter episode all steps."""
 MARGIN = 0.25
 """Kept around paths in view [m]."""
 FIELD_OF_VIEW = np.radians(45.0)
@@ -54,7 +56,7 @@ class Stage:
         self._path, self._scene, self.replay = None, None, None
         if scene_path is None:
             return
-        self.replay = PhysicsReplay(scene_path)
+        self.replay = PhysicsReplay(scene_path)  # first: a damaged file leaves an empty stage
         self._scene = ViserMujocoScene(self._server, self.replay.model, num_envs=1)
         # mjviser's own light bleaches colours, by which the tasks name their things
         self._server.scene.configure_environment_map(environment_intensity=ENVIRONMENT_LIGHT)
@@ -86,7 +88,8 @@ class Stage:
         self._trails = []
         if self.replay is None:
             return
-        paths = self.replay.paths(rows)
+        # a line of more parts is no finer on the screen
+        paths = self.replay.paths(rows[:: max(1, len(rows) // TRAIL_PARTS)])
         for k, path in enumerate(paths):
             self._trails.append(
                 self._server.scene.add_line_segments(

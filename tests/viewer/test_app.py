@@ -40,22 +40,25 @@ def test_slider_moves_pictures_bodies_and_cursor(app, episode):
     true = upscale(app.episode["observation.images.front"][17], 3)
     assert (app.images["front"][-192:, :192] == true).all()
     np.testing.assert_allclose(block_position(app)[1], -0.1 + 0.3 * 17 / 23, atol=1e-9)
-    for plot, curves in app._plots:
-        time_axis, *values, cursor = plot.data
+    for plot in app.signals.plots:
+        time_axis, *values, cursor = plot.handle.data
         assert time_axis[cursor.argmax()] == pytest.approx(1.7)
-        assert np.array_equal(np.delete(values[0], [17, 18]), curves[0].values)
+        assert np.array_equal(np.delete(values[0], [17, 18]), plot.curves[0].values)
     assert "17" in app.clock.content
 
 
 def test_plots_carry_rewards_and_the_stop_threshold(app):
-    names = [curve.name for _, curves in app._plots for curve in curves]
+    names = [curve.name for plot in app.signals.plots[:2] for curve in plot.curves]
     assert names == ["reward", "success", "probability", "progress", "stop", "stop threshold"]
-    assert (app._plots[1][1][-1].values == 0.9).all()
+    assert (app.signals.plots[1].curves[-1].values == 0.9).all()
+    assert [curve.name for curve in app.signals.plots[2].curves] == [
+        f"action {i}" for i in range(4)
+    ]
 
 
 def test_choosing_an_episode_starts_it_anew(app):
     app.timeline.value = 9
-    app.episode_choice.value = app.episode_choice.options[1]
+    app.finder.episode.value = app.finder.episode.options[1]
     assert (app.index, app.step) == (1, 0)
     assert app.episode.info["seed"] == 1
     color = np.random.default_rng(1).uniform(0.1, 0.9, 3)
@@ -64,11 +67,11 @@ def test_choosing_an_episode_starts_it_anew(app):
 
 
 def test_choosing_a_dataset_lists_its_episodes(app):
-    app.dataset_choice.value = "before"
+    app.finder.dataset.value = "before"
     assert app.dataset == "before"
-    assert app.episode_choice.options[1].startswith("001 failure")
+    assert app.finder.episode.options[1].startswith("001 failure")
     assert app.episode.info["seed"] == 2
-    app.episode_choice.value = app.episode_choice.options[1]
+    app.finder.episode.value = app.finder.episode.options[1]
     assert app.episode.info["seed"] == 9
 
 
@@ -107,7 +110,7 @@ def test_numbers_alone_still_open(bare_folder):
         assert "sim_state" in app.missing_text.content
         assert app.images == {}
         app.timeline.value = 4
-        assert [c.name for c in app._plots[0][1]] == ["reward"]
+        assert [c.name for c in app.signals.plots[0].curves] == ["reward"]
     finally:
         app.close()
 
@@ -158,9 +161,9 @@ def test_a_damaged_episode_is_said_and_the_others_stay(run_folder, tmp_path):
     app = ViewerApp(open_recording(copy), port=18180)
     try:
         shutil.rmtree(copy / "episodes/after/videos")
-        app.episode_choice.value = app.episode_choice.options[1]
+        app.finder.episode.value = app.finder.episode.options[1]
         assert "is missing" in app.missing_text.content
-        app.dataset_choice.value = "before"
+        app.finder.dataset.value = "before"
         assert not app.missing_text.visible and app.images["front"].any()
     finally:
         app.close()

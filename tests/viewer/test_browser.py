@@ -1,10 +1,11 @@
-"""The viewer in a true browser: the page comes up, shows its panels, and obeys the keyboard."""
+"""The viewer and its exported pages in a true browser: they come up and obey the keyboard."""
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from octoworld.viewer.app import ViewerApp
+from octoworld.viewer.export import export_episode
 from octoworld.viewer.recording import open_recording
 
 from .browser import needs_browser, open_tab, pictures, wait_for
@@ -55,3 +56,48 @@ def test_page_shows_its_panels_and_obeys_keys(app, tab, tmp_path):
         return len(np.unique(middle.reshape(-1, 3) // 16, axis=0)) > 20
 
     assert wait_for(scene_is_drawn, 60.0), "the 3D scene was not drawn"
+
+
+def test_exported_page_plays_from_a_file(run_folder, tmp_path):
+    page = export_episode(run_folder, tmp_path / "episode.html", dataset="after")
+    with open_tab(page.as_uri(), "reward and success") as tab:
+        film = "document.querySelector('video')"
+        tab.wait_for_function(f"{film}.readyState >= 2", timeout=60_000)
+        assert tab.evaluate(f"[{film}.videoWidth, {film}.error]") == [776, None]
+        tab.keyboard.press("ArrowRight")
+        assert tab.inner_text("#clock") == "step 1 of 23 · 0.10 s"
+        tab.wait_for_function(f"Math.abs({film}.currentTime - 0.15) < 1e-3", timeout=20_000)
+        first, second = (tab.locator(".cursor").nth(k).get_attribute("transform") for k in (0, 1))
+        assert first == second and first.startswith("translate(25")
+        tab.keyboard.press("Space")
+        tab.wait_for_function("document.getElementById('step').value === '23'", timeout=60_000)
+        assert tab.inner_text("#play") == "Play"  # it stopped at the end
+        assert "success 1" in tab.inner_text(".legend >> nth=0")
+
+
+def test_two_browsers_label_at_once(run_folder, tmp_path):
+    (tmp_path / "episodes").symlink_to(run_folder / "episodes")
+    app = ViewerApp(open_recording(tmp_path), port=18281)
+    try:
+        with open_tab(app.url, "Timeline") as first:
+            browser = first.context.browser
+            assert browser is not None
+            second = browser.new_page()
+            second.goto(app.url)
+            for tab in (first, second):
+                tab.get_by_role("tab", name="Labels").click(timeout=60_000)
+                tab.get_by_role("button", name="Start").click(timeout=60_000)
+            assert wait_for(lambda: all(t.clips for t in app.label_tabs.values()), 60.0)
+            questions = {tab.clips for tab in app.label_tabs.values()}
+            first.get_by_role("button", name="A is better").click(timeout=60_000)
+            second.get_by_role("button", name="as good").click(timeout=60_000)
+            assert wait_for(lambda: len(app.store.labels()) == 2, 60.0)
+            first.screenshot(path=pictures(tmp_path) / "labels.png")
+            labels = app.store.labels()
+            assert {label.clips for label in labels} == questions
+            assert {label.preference for label in labels} == {1.0, 0.5}
+            second.close()
+            assert wait_for(lambda: len(app.label_tabs) == 1)
+        assert len(app.store.labels()) == 2  # a closed browser loses nothing
+    finally:
+        app.close()

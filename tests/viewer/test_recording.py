@@ -8,6 +8,7 @@ import pytest
 
 from octoworld.core.errors import DatasetError
 from octoworld.data.episode import Episode
+from octoworld.viewer.catalogue import catalogue
 from octoworld.viewer.recording import (
     cameras,
     imagined_images,
@@ -15,7 +16,6 @@ from octoworld.viewer.recording import (
     open_recording,
     true_images,
 )
-from octoworld.viewer.summaries import episode_labels
 
 
 def test_run_folder(run_folder):
@@ -45,15 +45,15 @@ def test_a_dataset_may_have_its_own_scene(run_folder, tmp_path):
 
 def test_labels_tell_end_and_return_of_the_true_episode(run_folder):
     recording = open_recording(run_folder)
-    labels = episode_labels(recording.datasets["before"])
+    labels = [entry.label for entry in catalogue(recording.datasets["before"])]
     total = recording.episode("before", 0)["next.reward"].sum()
     assert labels[0] == f"000 success, return {total:.2f}, push the block to the green zone"
     assert labels[1].startswith("001 failure")  # seed 9: 16 + 9 is past the last step
 
 
 def test_labels_without_outcome(bare_folder):
-    (label,) = episode_labels(open_recording(bare_folder).datasets["numbers"])
-    assert label.startswith("000 return ")
+    (entry,) = catalogue(open_recording(bare_folder).datasets["numbers"])
+    assert entry.label.startswith("000 return ")
 
 
 def test_missing_columns_are_named(bare_folder):
@@ -89,8 +89,10 @@ def test_wrong_path_is_one_line_that_says_what_was_expected(tmp_path, name):
     assert name in str(caught.value) and "\n" not in str(caught.value)
 
 
-def test_damaged_results(run_folder, tmp_path):
+def test_damaged_results_are_named_and_the_rest_is_shown(run_folder, tmp_path):
     (tmp_path / "episodes").symlink_to(run_folder / "episodes")
     (tmp_path / "results.json").write_text('{"rows": [')
-    with pytest.raises(DatasetError, match="is not JSON"):
-        open_recording(tmp_path)
+    recording = open_recording(tmp_path)
+    assert recording.results is None and list(recording.datasets) == ["after", "before"]
+    (problem,) = recording.problems
+    assert "is not JSON" in problem

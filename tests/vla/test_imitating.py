@@ -50,7 +50,7 @@ def raw_actions(policy, obs, texts) -> torch.Tensor:
 def test_learns_to_see_and_to_listen(model, tmp_path):
     """Places are shared by both signs: deaf, the best L1 is the mean |action|; blind, as bad."""
     changes = {"chunk_size": 1} | ({"prediction_horizon": 2} if model is DIFFUSION else {})
-    steps = 220 if model is DIFFUSION else 350
+    steps = 220 if model is DIFFUSION else 500
     config = quick(replace(model, **changes), steps)
     fit = replace(
         config.fit, learning_rate=2e-3, batch_size=32, log_every=50, checkpoint_every=steps
@@ -66,7 +66,7 @@ def test_learns_to_see_and_to_listen(model, tmp_path):
         return float((policy.act(obs, texts).actions[:, 0] - truth).abs().mean())
 
     # how far it gets in these few steps depends on the machine's rounding
-    assert error(obs, texts) < 0.4 * deaf_optimum
+    assert error(obs, texts) < 0.5 * deaf_optimum
     assert error(obs, texts[::-1]) > deaf_optimum
     blind = obs | {"observation.images.front": torch.full((80, 32, 32, 3), 90, dtype=torch.uint8)}
     assert error(blind, texts) > 0.75 * deaf_optimum
