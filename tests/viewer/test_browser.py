@@ -1,11 +1,14 @@
 """The viewer and its exported pages in a true browser: they come up and obey the keyboard."""
 
+import time
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from octoworld.viewer.app import ViewerApp
 from octoworld.viewer.export import export_episode
+from octoworld.viewer.labelling import GLANCE
 from octoworld.viewer.recording import open_recording
 
 from .browser import needs_browser, open_tab, pictures, wait_for
@@ -89,6 +92,7 @@ def test_two_browsers_label_at_once(run_folder, tmp_path):
                 tab.get_by_role("button", name="Start").click(timeout=60_000)
             assert wait_for(lambda: all(t.clips for t in app.label_tabs.values()), 60.0)
             questions = {tab.clips for tab in app.label_tabs.values()}
+            time.sleep(2 * GLANCE)  # an answer at once is one to the question before
             first.get_by_role("button", name="A is better").click(timeout=60_000)
             second.get_by_role("button", name="as good").click(timeout=60_000)
             assert wait_for(lambda: len(app.store.labels()) == 2, 60.0)
