@@ -9,12 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from octoworld.core.io import atomic_folder, write_json
 from octoworld.core.rng import torch_generator
 from octoworld.rl import Hook
-from worldmodels.autoencoder import FrameAutoencoder, encode_dataset
+from worldmodels.autoencoder import encode_dataset, redraw_dataset
 from worldmodels.checkpoint import load_latent_model, load_part
 from worldmodels.dataset import EpisodeDataset
 from worldmodels.inverse_dynamics import (
@@ -104,7 +102,7 @@ def train_readers(
         if not (place / GATE_FILE).exists():
             model, _ = train_inverse_dynamics(
                 parts[number], settings, place, seed=seed + number, device=device,
-                held_out=parts[2], redrawn=_redrawn(codec, parts[number]),
+                held_out=parts[2], redrawn=redraw_dataset(codec, parts[number]),
             )  # fmt: skip
             generator = torch_generator(seed, "gate", role)
             gate(model, parts[2], generator, config.gate).save(place / GATE_FILE)
@@ -217,9 +215,3 @@ def _judged(
         sampler, data, clips, torch_generator(seed, "judged", "noise"), config.watch.temperature
     )
     return clips_card(judge, frames, data.actions[clips.rows[:, :-1]]).as_dict()
-
-
-@torch.no_grad()
-def _redrawn(codec: FrameAutoencoder, data: EpisodeDataset) -> dict[str, torch.Tensor]:
-    parts = [codec.decode(x.to(codec.device)) for x in data.need_latents().split(256)]
-    return {c: torch.cat([p[c].cpu() for p in parts]) for c in data.frames}

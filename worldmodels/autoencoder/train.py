@@ -80,6 +80,19 @@ def encode_dataset(
     return dataset.latents
 
 
+@torch.no_grad()
+def redraw_dataset(
+    model: FrameAutoencoder, dataset: EpisodeDataset, batch_size: int = 256
+) -> dict[str, torch.Tensor]:
+    """Recorded frames as the codec draws them, camera -> (F, H, W, 3) uint8 on the CPU.
+
+    Raises:
+        DatasetError: the data set is not encoded.
+    """
+    parts = [model.decode(x.to(model.device)) for x in dataset.need_latents().split(batch_size)]
+    return {camera: torch.cat([p[camera].cpu() for p in parts]) for camera in dataset.frames}
+
+
 def _draw(
     dataset: EpisodeDataset, count: int, seed: int, label: str, device: str
 ) -> dict[str, torch.Tensor]:

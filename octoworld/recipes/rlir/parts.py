@@ -17,7 +17,7 @@ from octoworld.core.rng import torch_generator
 from octoworld.data.episode import Episode
 from octoworld.data.reader import Dataset
 from tasks.manipulation.objects import OBJECTS, object_state
-from worldmodels.autoencoder import FrameAutoencoder, encode_dataset
+from worldmodels.autoencoder import FrameAutoencoder, encode_dataset, redraw_dataset
 from worldmodels.autoregressive import (
     AutoregressiveTrainConfig,
     AutoregressiveWorldModel,
@@ -123,13 +123,13 @@ def learn_reader(config: RlirBenchConfig, role: str, folder: Path) -> None:
     settings: InverseDynamicsTrainConfig = getattr(config, role)
     for_reward, for_judge, rest = parts_of(folder)
     data = for_reward if role == "reward" else for_judge
-    drawn = redrawn(data, config.device)
+    codec = autoencoder().to(config.device)  # type: ignore[arg-type]
+    drawn = redraw_dataset(codec, data)
     model, _ = train_inverse_dynamics(
         data, settings, place, seed=SEEDS[role], device=config.device, held_out=rest, redrawn=drawn
     )
     tested = load(folder, ("wander test", "expert test"))
     generator = torch_generator(SEEDS[role], "gate")
-    codec = autoencoder().to(config.device)  # type: ignore[arg-type]
     report = gate(model, tested, generator, config.gate)
     through = gate(model, tested, generator, config.gate, redraw=lambda x: _through(codec, x))
     write_json(place / "reconstructions.json", {"joint": through.joint, "passed": through.passed})
@@ -171,14 +171,6 @@ def witnesses_of(config: RlirBenchConfig, folder: Path) -> Witnesses:
     probe = load_part(StateProbe, folder / "witness").to(config.device)
     columns, seen = state_columns(_proprio_dim(folder)), probe.columns
     return Witnesses(judge, probe, {name: (seen[name], columns[name]) for name in PLACES})
-
-
-@torch.no_grad()
-def redrawn(data: EpisodeDataset, device: str, batch_size: int = 256) -> dict[str, torch.Tensor]:
-    """The frames as the codec draws them: imagined ones look like that at best."""
-    codec = autoencoder().to(device)  # type: ignore[arg-type]
-    parts = [codec.decode(x.to(device)) for x in data.need_latents().split(batch_size)]
-    return {c: torch.cat([p[c].cpu() for p in parts]) for c in data.frames}
 
 
 def _through(codec: FrameAutoencoder, frames: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
