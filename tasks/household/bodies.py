@@ -21,6 +21,9 @@ LOCKED: Rgba = (0.90, 0.10, 0.10, 1.0)
 UNLOCKED: Rgba = (0.15, 0.80, 0.20, 1.0)
 DARK: Rgba = (0.10, 0.10, 0.11, 1.0)
 HANDLE: Rgba = (0.15, 0.15, 0.16, 1.0)
+BAR, GRIP, EDGE = 0.010, 0.045, 0.030
+"""Radius of the bars that doors are pulled by, their distance from the door and from its edge [m]:
+as the fingers keep their direction while the door turns, they just miss it on either side."""
 SWUNG = math.pi / 2
 """Angle of open doors [rad]."""
 
@@ -93,6 +96,12 @@ def _box(name: str, low: Vec3, high: Vec3, rgb: tuple, **options: object) -> Geo
     size = tuple((b - a) / 2 for a, b in zip(low, high, strict=True))
     middle = tuple((b + a) / 2 for a, b in zip(low, high, strict=True))
     return GeomSpec(name, "box", size, middle, rgba=(*rgb[:3], 1.0), **options)  # type: ignore[arg-type]
+
+
+def _bar(name: str, at: Vec3, half: float, axis: str = "z") -> GeomSpec:
+    """A round bar to pull by; its posts are left out."""
+    turn = (1.0, 0.0, 0.0, 0.0) if axis == "z" else (math.sqrt(0.5), 0.0, math.sqrt(0.5), 0.0)
+    return GeomSpec(name, "cylinder", (BAR, half), at, turn, rgba=HANDLE)
 
 
 def _shade(rgb: tuple, factor: float) -> tuple[float, float, float]:
@@ -252,8 +261,7 @@ def _moving(piece: Piece) -> list[BodySpec]:
                  _shade(rgb, 0.7)),
             _box(f"{part}_left", (-bx, -y, floor), (-bx + 0.01, by, floor + 0.08), rgb),
             _box(f"{part}_right", (bx - 0.01, -y, floor), (bx, by, floor + 0.08), rgb),
-            _box(f"{part}_handle", (-0.08, front - 0.05, ceiling - 0.07),
-                 (0.08, front - 0.03, ceiling - 0.05), HANDLE, collides=False),
+            _bar(f"{part}_handle", (0.0, front - BOARD / 2 - GRIP, (floor + ceiling) / 2), 0.04),
         )  # fmt: skip
         return [BodySpec(part, name, joint=slide, geoms=geoms, mass=2.0)]
     if kind.opening == "drop":
@@ -266,8 +274,7 @@ def _moving(piece: Piece) -> list[BodySpec]:
             _box(f"{name}_door_leaf", (-x, -BOARD / 2, 0), (x, BOARD / 2, high), rgb),
             _box(f"{name}_door_window", (-x + 0.1, -BOARD / 2 - 0.002, 0.06),
                  (x - 0.1, -BOARD / 2, high - 0.08), _shade(kind.rgb, 0.4), collides=False),
-            _box(f"{name}_door_handle", (-x + 0.08, -0.05, high - 0.05), (x - 0.08, -0.03,
-                 high - 0.03), HANDLE, collides=False),
+            _bar(f"{name}_door_handle", (0.0, -BOARD / 2 - GRIP, high - EDGE), 0.10, axis="x"),
         )  # fmt: skip
         return [BodySpec(f"{name}_door", name, (0.0, front, floor), joint=hinge, geoms=geoms,
                          mass=3.0)]  # fmt: skip
@@ -282,13 +289,12 @@ def _moving(piece: Piece) -> list[BodySpec]:
         )  # fmt: skip
         width = abs(edge - hinge_x)
         a, b = sorted((0.0, sign * width))
-        grip = sign * (width - 0.05)
+        grip = sign * (width - EDGE)
         middle = (low + high) / 2
         part = f"{name}_door{i}"
         geoms = (
             _box(f"{part}_leaf", (a, -BOARD / 2, low), (b, BOARD / 2, high), rgb),
-            _box(f"{part}_handle", (grip - 0.012, -0.05, middle - 0.08),
-                 (grip + 0.012, -0.03, middle + 0.08), HANDLE, collides=False),
+            _bar(f"{part}_handle", (grip, -BOARD / 2 - GRIP, middle), 0.08),
         )  # fmt: skip
         bodies.append(
             BodySpec(part, name, (hinge_x, front, 0.0), joint=joint, geoms=geoms, mass=3.0)

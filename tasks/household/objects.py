@@ -47,7 +47,7 @@ class ObjectKind:
     @property
     def floor(self) -> float:
         """Height above its underside at which things in or on it stand [m]."""
-        return 0.018 if self.form == "disc" else 0.012
+        return 0.006 if self.form == "disc" else 0.012
 
 
 def _dish(name: str, form: Form, radius: float, height: float, **more: object) -> ObjectKind:
@@ -84,7 +84,7 @@ KINDS: dict[str, ObjectKind] = {
         _food("egg", "ball", 0.026, 0.052, (0.98, 0.93, 0.85), cookable=True, pool=2),
         _food("steak", "disc", 0.060, 0.026, (0.75, 0.25, 0.28), cookable=True),
         _food("fish", "box", 0.060, 0.040, (0.55, 0.66, 0.75), cookable=True),
-        _food("pizza", "disc", 0.090, 0.022, (0.95, 0.75, 0.30), sliceable=True),
+        _food("pizza", "disc", 0.080, 0.022, (0.95, 0.75, 0.30), sliceable=True),
         _food("soup", "bowl", 0.070, 0.060, (0.90, 0.45, 0.15)),
         ObjectKind("milk", "drink", "box", 0.037, 0.170, (0.96, 0.97, 1.00), pourable=True),
         ObjectKind("juice", "drink", "bottle", 0.036, 0.180, (1.00, 0.70, 0.10), pourable=True),

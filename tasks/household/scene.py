@@ -43,20 +43,26 @@ SKIN = 0.004
 
 
 @lru_cache(maxsize=8)
-def household_scene(home: Home, joint: Literal["placed", "free"] = "placed") -> Scene:
-    """The scene of a home with everything it may contain.
+def household_scene(
+    home: Home,
+    joint: Literal["placed", "free"] = "placed",
+    things: tuple[str, ...] | None = None,
+) -> Scene:
+    """The scene of a home with everything it may contain, or with some things only.
 
     `joint` "placed": things are put where the state has them; "free": physics moves them.
     """
     pieces = [body for piece in home.pieces for body in furniture_bodies(piece)]
-    excludes = tuple((b.parent, b.name) for b in pieces if b.parent is not None)
+    excludes = [(b.parent, b.name) for b in pieces if b.parent is not None]
+    doors = {b.name for b in pieces if b.name.endswith("_door1")}
+    excludes += [(f"{name[:-1]}0", name) for name in doors]  # two leaves meet in the middle
     return Scene(
         name=f"household_{home.seed}",
         robots=(RobotPlacement(ROBOTS.get("mobile_panda")()),),
-        bodies=(*pieces, *(thing_body(name, joint) for name in pool())),
+        bodies=(*pieces, *(thing_body(name, joint) for name in (pool() if things is None else things))),
         static_geoms=(*_floors(home), *_walls(home)),
         cameras=_cameras(home),
-        contact_excludes=excludes,
+        contact_excludes=tuple(sorted(excludes)),
         background_rgb=(0.86, 0.90, 0.95),
     )
 

@@ -6,6 +6,8 @@ while their state holds. The origin of a thing is the middle of its underside.
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import Literal
 
 from robots.spec import BodySpec, GeomSpec, JointSpec
@@ -27,6 +29,17 @@ LIQUIDS: dict[str, tuple[float, float, float]] = {
 }  # fmt: skip
 MASS = 0.15
 """Of every thing [kg]; a Panda lifts 3 kg."""
+ROUND: dict = {"friction": (1.0, 0.005, 0.002), "contact_dim": 6}
+"""Fruit and toys are not quite round: they come to rest where a perfect ball rolls on."""
+FOLD = 0.016
+"""Half the width of the fold by which cloth is taken [m]."""
+RIM = 0.005
+"""Half the thickness of the rim of plates [m]."""
+
+
+def narrow_half(kind: ObjectKind) -> float:
+    """Half the width of a box between the fingers, which open 0.08 m [m]."""
+    return min(0.5 * kind.radius, 0.034)
 
 
 def marks_of(kind: ObjectKind) -> tuple[str, ...]:
@@ -73,25 +86,25 @@ def _solid(name: str, kind: ObjectKind) -> tuple[GeomSpec, ...]:
             ))  # fmt: skip
         if kind.name == "mug":
             parts.append(
-                GeomSpec(f"{name}_ear", "box", (0.012, 0.006, 0.025), (r + 0.01, 0, h / 2))
-            )
+                GeomSpec(f"{name}_ear", "box", (0.012, 0.006, 0.025), (r + 0.01, 0, h / 2),
+                         collides=False)  # a finger goes through an ear
+            )  # fmt: skip
         return tuple(parts)
     if kind.form == "disc":
-        rim = GeomSpec(f"{name}_rim", "cylinder", (r, h / 2), (0, 0, h / 2))
-        inner = GeomSpec(
-            f"{name}_inner", "cylinder", (0.65 * r, 0.001), (0, 0, h), rgba=(1, 1, 1, 1),
-            collides=False,
-        )  # fmt: skip
-        return (rim, inner) if kind.name == "plate" else (rim,)
+        if kind.name == "steak":
+            return (GeomSpec(f"{name}_meat", "box", (0.85 * r, 0.55 * r, h / 2), (0, 0, h / 2)),)
+        base = kind.floor if kind.holds else 0.5 * h
+        parts = [
+            GeomSpec(f"{name}_base", "cylinder", (0.94 * r, base / 2), (0, 0, base / 2)),
+            *_rim(name, r, h),
+        ]
+        if kind.name == "plate":
+            parts.append(GeomSpec(
+                f"{name}_inner", "cylinder", (0.65 * r, 0.0005), (0, 0, base),
+                rgba=(1, 1, 1, 1), collides=False,
+            ))  # fmt: skip
+        return tuple(parts)
     if kind.form == "bowl":
-        if kind.group == "food":
-            dish = GeomSpec(
-                f"{name}_inner", "cylinder", (r, h / 2), (0, 0, h / 2), rgba=(0.9, 0.9, 0.92, 1)
-            )
-            food = GeomSpec(
-                f"{name}_food", "cylinder", (0.85 * r, 0.003), (0, 0, h), collides=False
-            )
-            return (dish, food)
         base = GeomSpec(f"{name}_base", "cylinder", (0.72 * r, 0.006), (0, 0, 0.006))
         walls = [
             GeomSpec(
@@ -102,12 +115,22 @@ def _solid(name: str, kind: ObjectKind) -> tuple[GeomSpec, ...]:
             for i in range(4)
         ]  # fmt: skip
         parts = [base, *walls]
+        if kind.group == "food":
+            white = (0.9, 0.9, 0.92, 1)
+            parts = [replace(part, name=f"{part.name}_inner", rgba=white) for part in parts]
+            side = 0.70 * r - 0.006
+            parts.append(GeomSpec(f"{name}_food", "box", (side, side, 0.25 * h), (0, 0, 0.45 * h)))
         if kind.name in ("pot", "pan"):
             at = (r + 0.04, 0, h - 0.012)
             parts.append(GeomSpec(f"{name}_grip", "box", (0.06, 0.010, 0.008), at))
         return tuple(parts)
     if kind.form == "ball":
-        return (GeomSpec(f"{name}_ball", "ellipsoid", (r, r, h / 2), (0, 0, h / 2)),)
+        if kind.name == "teddy":
+            return (
+                GeomSpec(f"{name}_body", "ellipsoid", (r, r, 0.30 * h), (0, 0, 0.30 * h), **ROUND),
+                GeomSpec(f"{name}_head", "sphere", (0.25 * h,), (0, 0, 0.75 * h), **ROUND),
+            )
+        return (GeomSpec(f"{name}_ball", "ellipsoid", (r, r, h / 2), (0, 0, h / 2), **ROUND),)
     if kind.form == "stick":
         return (GeomSpec(f"{name}_stick", "box", (r, 0.012, h / 2), (0, 0, h / 2)),)
     if kind.form == "bottle":
@@ -123,13 +146,30 @@ def _solid(name: str, kind: ObjectKind) -> tuple[GeomSpec, ...]:
             GeomSpec(f"{name}_bow", "cylinder", (0.017, h / 2), (-0.026, 0, h / 2)),
         )
     if kind.form == "cloth":
-        return (GeomSpec(f"{name}_cloth", "box", (r * 0.8, r * 0.6, h / 2), (0, 0, h / 2)),)
-    box = GeomSpec(f"{name}_box", "box", (r * 0.85, r * 0.5, h / 2), (0, 0, h / 2))
+        return (
+            GeomSpec(f"{name}_cloth", "box", (0.8 * r, 0.6 * r, 0.25 * h), (0, 0, 0.25 * h)),
+            GeomSpec(f"{name}_fold", "box", (0.75 * r, FOLD, 0.30 * h), (0, 0, 0.70 * h)),
+        )
+    narrow = narrow_half(kind)
+    box = GeomSpec(f"{name}_box", "box", (r * 0.85, narrow, h / 2), (0, 0, h / 2))
     if kind.name == "car":
         cabin = GeomSpec(f"{name}_cap", "box", (r * 0.4, r * 0.42, 0.012), (0, 0, h + 0.005),
                          rgba=(0.85, 0.95, 1.0, 1))  # fmt: skip
         return (box, cabin)
     return (box,)
+
+
+def _rim(name: str, radius: float, height: float) -> list[GeomSpec]:
+    """Eight straight pieces, between which things stand and by which the fingers take it."""
+    middle = radius - RIM
+    parts = []
+    for i in range(8):
+        angle = math.pi / 4 * i
+        at = (middle * math.cos(angle), middle * math.sin(angle), height / 2)
+        turn = (math.cos(angle / 2), 0.0, 0.0, math.sin(angle / 2))
+        size = (RIM, middle * math.tan(math.pi / 8), height / 2)
+        parts.append(GeomSpec(f"{name}_rim{i}", "box", size, at, turn))
+    return parts
 
 
 def _marks(name: str, kind: ObjectKind) -> list[GeomSpec]:
@@ -138,10 +178,11 @@ def _marks(name: str, kind: ObjectKind) -> list[GeomSpec]:
     for state in marks_of(kind):
         part = f"{name}_{state}"
         if state == "dirty":
-            size, at = (0.45 * r, 0.004), (0.3 * r, 0.2 * r, h)
+            size, at = (0.45 * r, 0.004), (0.3 * r, 0.2 * r, _face(kind))
             parts.append(_mark(part, "cylinder", size, at))
             band = (r * 1.02, 0.10 * h) if kind.form in ("cup", "bottle") else (0.2 * r, 0.004)
-            at = (0, 0, 0.45 * h) if kind.form in ("cup", "bottle") else (-0.5 * r, -0.3 * r, h)
+            low = (-0.5 * r, -0.3 * r, _face(kind))
+            at = (0, 0, 0.45 * h) if kind.form in ("cup", "bottle") else low
             parts.append(_mark(f"{part}_b", "cylinder", band, at))
         elif state in ("hot", "cold"):
             parts.append(_mark(part, "ellipsoid", (0.35 * r + 0.008, 0.35 * r + 0.008, 0.045),
@@ -158,6 +199,11 @@ def _marks(name: str, kind: ObjectKind) -> list[GeomSpec]:
             inner = 0.6 * r if kind.form == "bowl" else 0.72 * r
             parts.append(_mark(part, "cylinder", (inner, 0.003), (0, 0, level)))
     return parts
+
+
+def _face(kind: ObjectKind) -> float:
+    """Height of what is seen of a thing from above [m]."""
+    return kind.floor if kind.form == "disc" and kind.holds else kind.height
 
 
 def _mark(name: str, shape: str, size: tuple, at: tuple) -> GeomSpec:
