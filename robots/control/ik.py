@@ -96,6 +96,10 @@ class InverseKinematics:
             joints[i] = self._constrained.solve(start[i], target[i], lower[i], upper[i])
         return joints
 
+    def unlimited(self, joints: Any, target: Any) -> np.ndarray:
+        """As `solve`, for numpy arrays, with no regard to limits: a quick look from many seeds."""
+        return self._compiled(joints, target[:, :3], matrix_from_quat(target[:, 3:]))
+
     def _compiled(self, joints: Any, position: Any, rotation: Any) -> np.ndarray:
         """All steps of all worlds in machine code; the numbers of `delta`."""
         from .ik_compiled import solve

@@ -213,29 +213,45 @@ def _fixed_geoms(piece: Piece) -> list[GeomSpec]:
     return parts
 
 
+def _switch_at(kind: FurnitureKind) -> Vec3:
+    x, y, h = kind.size[0] / 2, kind.size[1] / 2, kind.size[2]
+    at: Vec3 = (x - 0.10, -y - BOARD - 0.01, h - 0.07)
+    if kind.name == "microwave":
+        at = (x - 0.10, -y - BOARD - 0.01, 1.0)
+    elif kind.look in ("lamp", "fan"):
+        at = (0.0, -0.03, 0.80)
+    elif kind.look == "tv":
+        at = (x - 0.10, -y - 0.01, (kind.surface or h) - 0.07)
+    elif kind.effect == "brew":
+        at = (0.10, 0.035, h - 0.14)
+    elif kind.look == "basin":
+        at = (x - 0.10, -y - 0.01, h - 0.05)
+    return at
+
+
+def _lock_at(kind: FurnitureKind) -> Vec3:
+    x, y, h = kind.size[0] / 2, kind.size[1] / 2, kind.size[2]
+    return (x - 0.06, -y - BOARD - 0.01, h - 0.10)
+
+
+def switch_place(kind: FurnitureKind) -> Vec3:
+    """Front of the switch, or of the lock, of a kind of piece, in its frame [m]."""
+    x, y, z = _switch_at(kind) if kind.switch else _lock_at(kind)
+    return (x, y - 0.012, z)
+
+
 def _switch_and_lock(piece: Piece) -> list[GeomSpec]:
     kind, name = piece.kind, piece.name
-    x, y, h = kind.size[0] / 2, kind.size[1] / 2, kind.size[2]
     parts = []
     if kind.switch:
-        at: Vec3 = (x - 0.10, -y - BOARD - 0.01, h - 0.07)
-        if kind.name == "microwave":
-            at = (x - 0.10, -y - BOARD - 0.01, 1.0)
-        elif kind.look in ("lamp", "fan"):
-            at = (0.0, -0.03, 0.80)
-        elif kind.look == "tv":
-            at = (x - 0.10, -y - 0.01, (kind.surface or h) - 0.07)
-        elif kind.effect == "brew":
-            at = (0.10, 0.035, h - 0.14)
-        elif kind.look == "basin":
-            at = (x - 0.10, -y - 0.01, h - 0.05)
         parts.append(GeomSpec(
-            f"{name}_light", "box", (0.045, 0.012, 0.035), at, rgba=OFF, collides=False
+            f"{name}_light", "box", (0.045, 0.012, 0.035), _switch_at(kind), rgba=OFF,
+            collides=False,
         ))  # fmt: skip
     if kind.lockable:
         parts.append(GeomSpec(
-            f"{name}_lock", "box", (0.04, 0.012, 0.04), (x - 0.06, -y - BOARD - 0.01, h - 0.10),
-            rgba=UNLOCKED, collides=False,
+            f"{name}_lock", "box", (0.04, 0.012, 0.04), _lock_at(kind), rgba=UNLOCKED,
+            collides=False,
         ))  # fmt: skip
     return parts
 

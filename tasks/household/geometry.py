@@ -10,7 +10,7 @@ from robots.mobile_panda.spec import MOUNT, TUCKED_TOOL
 from .bodies import opened_at
 from .furniture import BOARD, FurnitureKind, Rect
 from .home import Home, Piece
-from .state import ROBOT, Spot, State, kind
+from .state import FLOOR, ROBOT, Spot, State, kind
 
 REACH = 0.90
 """From the shoulder to the tool [m]; the Panda's wrist gets 0.855 m far (data sheet), and the hand
@@ -31,6 +31,8 @@ Pose = tuple[float, float, float, float]
 
 def piece_pose(home: Home, state: State, name: str, relation: str) -> Pose:
     """Frame in which spots on (or in) a piece are given; a drawer's comes out with it."""
+    if name == FLOOR:
+        return (0.0, 0.0, 0.0, 0.0)
     piece = home.by_name[name]
     out = 0.0
     if relation == "in" and piece.kind.opening == "drawer" and state.opened[name]:

@@ -13,7 +13,7 @@ from octoworld.core.errors import ConfigError, UnknownNameError
 from . import rules
 from .facts import StateFacts
 from .goals import fraction, is_met
-from .home import make_home
+from .home import Home, make_home
 from .motion import KinematicMotion, Motion
 from .result import SkillCall, SkillFailureError, SkillResult
 from .skills import LONGEST_WAIT, SKILLS, Acting, signature
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 PACKINGS = ("separate", "sheet", "text", "blind")
 """What `observe` gives: ten pictures, one sheet of them, a scene graph in words, or neither."""
-FIDELITIES = ("kinematic",)
-"""How motion comes out: `kinematic` as planned. (`physical` is to drive the same skills through
-another `Motion`.)"""
+FIDELITIES = ("kinematic", "physical")
+"""How motion comes out: `kinematic` as planned; `physical` as servos, contacts and friction have it.
+"""
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,8 @@ class Household:
         self.packing, self.image_size, self.max_seconds = packing, image_size, max_seconds
         self.instance = instance
         self.home = make_home(instance.layout)
-        self.motion: Motion = KinematicMotion(self.home)
+        self.fidelity = fidelity
+        self.motion: Motion = _motion(fidelity, self.home)
         self.skills: dict[str, str] = {name: signature(name) for name in names}
         """Name -> how it is called and what it does."""
         self.setup = start_state(instance, self.home)
@@ -98,6 +99,7 @@ class Household:
     def reset(self) -> None:
         """Back to the start."""
         self.state = self.setup.state.copy()
+        self.motion.begin(self.state)
         self.last_program = ""
         self.feedback: list[SkillResult] = []
         """Results since the last `begin_program`."""
@@ -119,14 +121,13 @@ class Household:
             acting = Acting(self.home, trial, self.motion, self.setup.answers)
             outcome = function(acting, *call.args)
         except SkillFailureError as failure:
-            self.motion.load(saved)
             after = before.copy()
-            rules.advance(after, self.home, failure.seconds)
+            seconds = self.motion.failed(after, saved, failure.seconds)
+            rules.advance(after, self.home, seconds)
             self.state = after
             result = SkillResult(
-                False, failure.message, None, differences(before, after), failure.seconds,
-                failure.code,
-            )  # fmt: skip
+                False, failure.message, None, differences(before, after), seconds, failure.code
+            )
         else:
             rules.advance(trial, self.home, outcome.seconds)
             self.state = trial
@@ -212,6 +213,14 @@ class Household:
         from .views import observe
 
         return observe(self, self.packing if packing is None else packing)
+
+
+def _motion(fidelity: str, home: Home) -> Motion:
+    if fidelity == "kinematic":
+        return KinematicMotion(home)
+    from .physical import PhysicalMotion
+
+    return PhysicalMotion(home)
 
 
 __all__ = ["FIDELITIES", "LONGEST_WAIT", "PACKINGS", "Household", "HouseholdSnapshot"]

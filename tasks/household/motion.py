@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
+
+from numpy.typing import NDArray
 
 from .geometry import grip_point, reaches
 from .home import Home, Piece
@@ -19,12 +23,26 @@ SWITCH_HEIGHT = 1.0
 """Highest place of a switch [m]."""
 
 
+@dataclass(frozen=True)
+class Shown:
+    """Where everything really is."""
+
+    joints: Mapping[str, float]
+    """Of the robot and of the furniture [rad] or [m]."""
+    poses: Mapping[str, NDArray]
+    """Of things, (7,)."""
+
+
 class Motion(Protocol):
     """Moves that skills are made of. Each changes the state and returns its seconds.
 
-    A move that does not succeed raises SkillFailureError; the skill is then undone as a whole: the
-    household takes its old state back and calls `load` with what `save` gave before the call.
+    A move that does not succeed raises SkillFailureError; the household then takes its old state
+    back and has `failed` make of it what has become of the home.
     """
+
+    def begin(self, state: State) -> None:
+        """An episode starts from this state."""
+        ...
 
     def save(self) -> Any:
         """All that moves depend on beyond the State: of a physical world its own state."""
@@ -32,6 +50,17 @@ class Motion(Protocol):
 
     def load(self, saved: Any) -> None:
         """Undo everything since `save`."""
+        ...
+
+    def failed(self, state: State, saved: Any, seconds: float) -> float:
+        """After a skill that failed: make `state`, that of before, what is the case now.
+
+        `saved` is what `save` gave before the skill; the result is the time that it took [s].
+        """
+        ...
+
+    def shown(self) -> Shown | None:
+        """Joints and poses that differ from what the State implies, to be drawn."""
         ...
 
     def drive(self, state: State, goal: tuple[float, float, float]) -> float:
@@ -55,6 +84,11 @@ class Motion(Protocol):
         ...
 
 
+def open_pieces(state: State) -> frozenset[str]:
+    """Names of the pieces that stand open."""
+    return frozenset(name for name, is_open in state.opened.items() if is_open)
+
+
 class KinematicMotion:
     """Moves that always come out as planned: ways without collisions, targets within reach."""
 
@@ -62,21 +96,28 @@ class KinematicMotion:
         self.home = home
         self.planner: Planner = planner_of(home)
 
-    def save(self) -> None:
+    def begin(self, state: State) -> None:
         """Nothing: the State is all."""
+
+    def save(self) -> None:
+        """Nothing, as well."""
 
     def load(self, saved: None) -> None:
         """Nothing to undo."""
 
-    def _opened(self, state: State) -> frozenset[str]:
-        return frozenset(name for name, is_open in state.opened.items() if is_open)
+    def failed(self, state: State, saved: None, seconds: float) -> float:
+        """A failed skill has cost time and changed nothing."""
+        return seconds
+
+    def shown(self) -> None:
+        """What the State says is all there is to draw."""
 
     def drive(self, state: State, goal: tuple[float, float, float]) -> float:
         """Along the shortest free way; NO_WAY where there is none."""
         if math.dist(state.base[:2], goal[:2]) < 1e-6:
             state.base = goal
             return 0.5
-        way = self.planner.way(state.base[:2], goal, self._opened(state))
+        way = self.planner.way(state.base[:2], goal, open_pieces(state))
         if way is None:
             raise SkillFailureError(
                 "NO_WAY", "no free way leads there; an open door may block it", 2.0
@@ -107,7 +148,7 @@ class KinematicMotion:
 
     def swing(self, state: State, piece: Piece, is_open: bool) -> float:
         """Unless the robot stands in the way of the leaves."""
-        after = frozenset(self._opened(state) | {piece.name})
+        after = frozenset(open_pieces(state) | {piece.name})
         if not self.planner.is_free(*state.base[:2], after):
             raise SkillFailureError(
                 "BLOCKED", f"the robot is in the way of {piece.name}'s door", 1.0

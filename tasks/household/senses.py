@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..language import COLOR_NAMES
 from .home import Home
 from .objects import KINDS, kind_of
-from .state import ROBOT, State, flags
+from .state import FLOOR, ROBOT, State, flags
 
 SEEN_STATES = (
     "open", "closed", "on", "off", "locked", "unlocked", "dirty", "clean", "hot", "cold", "cooked",
@@ -29,14 +29,18 @@ def is_open_to_view(state: State, home: Home, thing: str) -> bool:
 
     What is inside a piece that opens is seen only by a robot that stands before it.
     """
+    below = thing
     for relation, parent in state.parents(thing):
         if parent == ROBOT:
             return True
+        if parent == FLOOR:
+            return home.room_at(*state.spot[below][:2]) == room_of(state, home)
         piece = home.by_name.get(parent)
         if piece is not None:
             if relation == "in" and piece.kind.openable:
                 return state.opened[parent] and state.at == parent
             return piece.room == room_of(state, home)
+        below = parent
     return False
 
 

@@ -16,6 +16,9 @@ COOKING, COOKED_AFTER = 70.0, 20.0
 ROBOT = "robot"
 """Parent of what the gripper holds."""
 
+FLOOR = "floor"
+"""Parent of what has fallen down; its spot is in the world's frame."""
+
 Spot = tuple[float, float, float]
 """Place of a thing's underside in its parent's frame [m]."""
 

@@ -1,0 +1,200 @@
+"""Hand: ways of the arm to a tool pose and back to where it rests, with and without a load."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robots.mobile_panda.spec import TURNED_BACK
+
+from .machine import ARM_SPEED, CARRY_SPEED, Machine
+from .reach import IsFree, Path, Reach, between, dense
+from .tool import compose, inverse, pose
+
+Base = tuple[float, float, float]
+RESTS = ((0.22, 1.05), (0.28, 1.05), (0.34, 1.00), (0.30, 1.12), (0.40, 0.95), (0.45, 1.05))
+"""Where the tool is while something is carried: distance from the arm's axis, height [m]. Over the
+base and above tables and worktops."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way of the arm to a tool pose: around things, then in straight lines."""
+
+    base: Base
+    far: Path
+    near: Path
+
+
+class Hand:
+    """Plans and carries out motions of the arm; knows what the hand holds."""
+
+    def __init__(self, machine: Machine, reach: Reach) -> None:
+        self.machine, self.reach = machine, reach
+        self.held = ""
+        """Thing in the hand; empty when none."""
+        self.in_tool = np.zeros(7)
+        """Its pose in the tool's frame when it was taken."""
+        self.load: tuple[str, ...] = ()
+        """It and all that is on or in it."""
+
+    # -- what is free ------------------------------------------------------------------------------
+
+    def free(
+        self, base: Base, ignored: Sequence[str] = (), others: dict[str, float] | None = None
+    ) -> IsFree:
+        """Whether the arm and its load touch nothing at some joints, with the base at `base`."""
+        machine = self.machine
+        back = inverse(machine.pose("hand"))
+        carried = {thing: compose(back, machine.pose(thing)) for thing in self.load}
+        joints = dict(zip(("base_x", "base_y", "base_yaw"), base, strict=True)) | (others or {})
+        machine.probe.load(
+            carried=carried, hand="hand", ignored=ignored, others=joints
+        )
+        return lambda q: not machine.probe.touched(q)
+
+    # -- ways --------------------------------------------------------------------------------------
+
+    def way(self, base: Base, poses: Sequence[NDArray], ignored: Sequence[str] = ()) -> Way | None:
+        """A way through tool poses, of which the last is the goal; None where there is none.
+
+        Things in `ignored` may be touched.
+        """
+        reach, start = self.reach, self.machine.arm
+        ends = reach.solutions(base, poses[-1], start)
+        if not ends:
+            return None
+        is_free = self.free(base, ignored)
+        ends = [q for q in ends if is_free(q)]
+        if not ends:
+            return None
+        found = self._level(base, start, poses, is_free)
+        if found is not None:
+            return found
+        backwards = [p for a, b in zip(poses[::-1], poses[-2::-1], strict=False)
+                     for p in between(a, b)]  # fmt: skip
+        for end in ends[:3]:
+            near = reach.line(base, end, backwards)
+            if near is None or not all(is_free(q) for q in near):
+                continue
+            far = reach.around(start, near[-1], is_free)
+            if far is not None:
+                return Way(base, far, near[::-1])
+        return None
+
+    def _level(
+        self, base: Base, start: NDArray, poses: Sequence[NDArray], is_free: IsFree
+    ) -> Way | None:
+        """Turn the first joint towards the goal, then straight on: what is carried stays level."""
+        reach = self.reach
+        back = inverse(reach.foot(base))
+        to, at = compose(back, poses[0]), compose(back, reach.tool(base, start))
+        turn = math.remainder(
+            math.atan2(to[1], to[0]) - math.atan2(at[1], at[0]), 2 * math.pi
+        )
+        middle = start.copy()
+        middle[0] += turn
+        if not reach.lower[0] <= middle[0] <= reach.upper[0]:
+            return None
+        far = dense(np.array([start, middle]))
+        if not all(is_free(q) for q in far[1:]):
+            return None
+        line, at = [], reach.tool(base, middle)
+        for goal in poses:
+            line += between(at, goal)
+            at = goal
+        near = reach.line(base, middle, line)
+        if near is None or not all(is_free(q) for q in near):
+            return None
+        return Way(base, far, near)
+
+    # -- motions -----------------------------------------------------------------------------------
+
+    @property
+    def speed(self) -> float:
+        """Of the arm's fastest joint [rad/s]."""
+        return CARRY_SPEED if self.held else ARM_SPEED
+
+    def go(self, way: Way, near_speed: float = 0.5) -> None:
+        """Follow a way; the base must be there."""
+        self.machine.follow(way.far, self.speed)
+        self.machine.follow(way.near, near_speed)
+
+    def lines(self, poses: Sequence[NDArray], speed: float = 0.5) -> bool:
+        """Lead the tool straight from pose to pose; whether the arm gets to the last one."""
+        machine = self.machine
+        base, at = machine.base, self.reach.tool(machine.base, machine.arm)
+        points = []
+        for goal in poses:
+            points += between(at, goal)
+            at = goal
+        path = self.reach.line(base, machine.arm, points)
+        if path is None:
+            return False
+        machine.follow(path, speed)
+        return True
+
+    def lift(self, by: NDArray | Sequence[float]) -> NDArray:
+        """The commanded tool pose, shifted in the world."""
+        at = self.reach.tool(self.machine.base, self.machine.arm)
+        return pose(at[:3] + np.asarray(by, float), at[3:])
+
+    def rest(self) -> None:
+        """Bring the arm over the base, clear of everything where that can be found."""
+        machine, reach = self.machine, self.reach
+        base, start = machine.base, machine.arm
+        is_free = self.free(base)
+        if not self.held:
+            way = reach.around(start, reach.tucked, is_free)
+            machine.follow(np.array([reach.tucked]) if way is None else way, self.speed)
+            return
+        way = self._rest_level(base, start, is_free)
+        if way is None:
+            way = self._rest_anyhow(base, start, is_free)
+        if way is not None:
+            machine.follow(way, self.speed)
+
+    def _rest_level(self, base: Base, start: NDArray, is_free: IsFree) -> Path | None:
+        reach = self.reach
+        foot = reach.foot(base)
+        at = compose(inverse(foot), reach.tool(base, start))
+        angle = math.atan2(at[1], at[0])
+        for distance, height in RESTS:
+            local = (
+                distance * math.cos(angle), distance * math.sin(angle), height - foot[2]
+            )  # fmt: skip
+            end = compose(foot, pose(local, at[3:]))
+            line = reach.straight(base, start, end)
+            if line is None or not all(is_free(q) for q in line[2:]):
+                continue
+            for back in (TURNED_BACK, -TURNED_BACK):
+                turned = line[-1].copy()
+                turned[0] += back - angle
+                if not reach.lower[0] <= turned[0] <= reach.upper[0]:
+                    continue
+                turn = dense(np.array([line[-1], turned]))
+                if all(is_free(q) for q in turn[1:]):
+                    return np.concatenate([line, turn[1:]])
+        return None
+
+    def _rest_anyhow(self, base: Base, start: NDArray, is_free: IsFree) -> Path | None:
+        reach = self.reach
+        foot = reach.foot(base)
+        at = compose(inverse(foot), reach.tool(base, start))
+        angle = math.atan2(at[1], at[0])
+        for distance, height in RESTS:
+            for back in (TURNED_BACK, -TURNED_BACK):
+                local = (distance * math.cos(back), distance * math.sin(back), height - foot[2])
+                half = (back - angle) / 2
+                turn = (math.cos(half), 0.0, 0.0, math.sin(half))
+                end = compose(foot, pose(local, compose((0, 0, 0, *turn), at)[3:]))
+                for q in reach.solutions(base, end, start)[:2]:
+                    if is_free(q):
+                        way = reach.around(start, q, is_free)
+                        if way is not None:
+                            return way
+        return None

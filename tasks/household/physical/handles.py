@@ -1,0 +1,182 @@
+"""Handles: doors and drawers are opened and closed by the bar that the fingers hold.
+
+The fingers close around the bar and are led along its way; as a bar is round, the hand need not
+turn with the door, or only in part.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..bodies import BAR, joint_names, opened_at
+from ..furniture import BOARD, leaves
+from ..bodies import EDGE, GRIP
+from ..home import Piece
+from ..result import SkillFailureError
+from .hand import Base, Hand, Way
+from .machine import SQUEEZE
+from .reach import between
+from .sync import SHUT, SWUNG_OPEN, openings
+from .tool import axis_of, pointing, pose
+
+STEPS = 14
+"""Poses along the way of a handle."""
+WIDE = 0.022
+"""Position of each finger around a bar: wide enough, and clear of the door behind it [m]."""
+BACK = 0.09
+FULLY, TIGHT = 0.92, -0.01
+"""To what share of its travel a door is led: open, and (pressed a little) closed."""
+TRIES = 3
+
+
+@dataclass(frozen=True)
+class _Grip:
+    """How the hand points while it holds a bar: at both ends of the way."""
+
+    pitch: float
+    heading: float
+    turn: float
+    """Of the hand, as a share of the door's own turn."""
+    roll: float = 0.0
+
+
+def _bar(piece: Piece, leaf: int, share: float) -> tuple[NDArray, float]:
+    """Where the middle of a bar is at a share of its travel, and how far the door is turned."""
+    kind = piece.kind
+    assert kind.cavity is not None
+    x, y, _ = kind.size[0] / 2, kind.size[1] / 2, kind.size[2]
+    floor, ceiling = kind.cavity
+    front, q = -y - BOARD / 2, share * opened_at(kind)
+    out = BOARD / 2 + GRIP
+    if kind.opening == "drawer":
+        at = (0.0, front - out - q, (floor + ceiling) / 2)
+        return np.array([*piece.to_world(at[0], at[1]), at[2]]), 0.0
+    if kind.opening == "drop":
+        from ..furniture import LEAF
+
+        high = min(ceiling - floor, LEAF) - EDGE
+        c, s = math.cos(q), math.sin(q)
+        at = (0.0, front - out * c - high * s, floor + high * c - out * s)
+        return np.array([*piece.to_world(at[0], at[1]), at[2]]), q
+    hinge, edge = leaves(kind)[leaf]
+    sign = 1.0 if edge > hinge else -1.0
+    low, high = (floor, ceiling) if len(leaves(kind)) == 1 else (0.06, kind.size[2] - 0.03)
+    along = abs(edge - hinge) - EDGE
+    c, s = math.cos(q), math.sin(q)
+    at = (hinge + sign * (along * c - out * s), front - along * s - out * c, (low + high) / 2)
+    return np.array([*piece.to_world(at[0], at[1]), at[2]]), -sign * q
+
+
+def _grips(piece: Piece) -> Iterator[_Grip]:
+    facing = piece.stand[2]
+    if piece.kind.opening == "drawer":
+        for pitch, off in product((60, 45, 30, 75, 15), (0.0, 0.3, -0.3)):
+            yield _Grip(math.radians(pitch), facing + off, 0.0)
+    elif piece.kind.opening == "drop":
+        for pitch, turn in product((90, 75, 60, 105), (0.0, -0.5, 0.5)):
+            yield _Grip(math.radians(pitch), facing, turn, math.pi / 2)
+    else:
+        for pitch, turn, off in product((80, 60, 40), (0.5, 0.0, 0.8, 0.25), (0.0, 0.5, -0.5)):
+            yield _Grip(math.radians(pitch), facing + off, turn)
+
+
+def _poses(piece: Piece, leaf: int, grip: _Grip, start: float, end: float) -> list[NDArray]:
+    """Tool poses along the way of a bar."""
+    found = []
+    for share in np.linspace(start, end, STEPS):
+        at, angle = _bar(piece, leaf, float(share))
+        if piece.kind.opening == "drop":
+            quat = pointing(grip.heading, grip.pitch + grip.turn * angle, grip.roll)
+        else:
+            quat = pointing(grip.heading + grip.turn * angle, grip.pitch, grip.roll)
+        found.append(pose(at, quat))
+    return found
+
+
+def swing(hand: Hand, bases: Sequence[Base], piece: Piece, is_open: bool) -> None:
+    """Lead every leaf of a piece to the wished end of its travel.
+
+    Raises:
+        SkillFailureError: a handle is out of reach, or the door did not follow.
+    """
+    count = len(joint_names(piece))
+    for leaf in range(count):
+        done = False
+        for _ in range(TRIES):
+            share = float(openings(hand.machine, piece)[leaf])
+            if (share > SWUNG_OPEN) if is_open else (share < SHUT):
+                done = True
+                break
+            if not _lead(hand, bases, piece, leaf, share, FULLY if is_open else TIGHT):
+                raise SkillFailureError(
+                    "OUT_OF_REACH", f"the hand cannot lead the handle of {piece.name}", 1.0
+                )
+        share = float(openings(hand.machine, piece)[leaf])
+        done = done or ((share > SWUNG_OPEN) if is_open else (share < SHUT))
+        if not done:
+            verb = "open" if is_open else "close"
+            raise SkillFailureError(
+                "STUCK", f"{piece.name} did not {verb}: it is {100 * share:.0f} % open"
+            )
+
+
+def _lead(
+    hand: Hand, bases: Sequence[Base], piece: Piece, leaf: int, start: float, end: float
+) -> bool:
+    """Take the bar where it is and lead it; whether a way was found."""
+    machine, reach = hand.machine, hand.reach
+    joint = joint_names(piece)[leaf]
+    machine.grip(WIDE, 0.2)
+    for base in bases:
+        for grip in _grips(piece):
+            poses = _poses(piece, leaf, grip, start, end)
+            path = _led(hand, base, piece, joint, poses, start, end)
+            if path is None:
+                continue
+            way, along = path
+            if math.dist(base[:2], machine.base[:2]) > 0.005:
+                machine.drive([base[:2]], base[2], 2.0)
+            hand.go(way)
+            machine.grip(BAR - SQUEEZE, 0.3)
+            machine.follow(along, 0.5)
+            machine.rest(0.2)
+            machine.grip(WIDE, 0.3)
+            points = axis_of(poses[-1][3:], 2)
+            hand.lines([hand.lift(-BACK * points)])
+            hand.rest()
+            machine.grip(0.04, 0.1)
+            return True
+    machine.grip(0.04, 0.1)
+    return False
+
+
+def _led(
+    hand: Hand, base: Base, piece: Piece, joint: str, poses: list[NDArray], start: float,
+    end: float,
+) -> tuple[Way, NDArray] | None:  # fmt: skip
+    """The way to the bar and the joints along its way; None where the arm or a wall forbids it."""
+    reach = hand.reach
+    if not reach.solutions(base, poses[-1]) or not reach.solutions(base, poses[0]):
+        return None
+    body = joint.replace("_hinge", "_door").replace("_joint", "_drawer")
+    if piece.kind.opening == "drop":
+        body = f"{piece.name}_door"
+    points = axis_of(poses[0][3:], 2)
+    before = pose(poses[0][:3] - BACK * points, poses[0][3:])
+    way = hand.way(base, [before, poses[0]], (body,))
+    if way is None:
+        return None
+    line, at = [], poses[0]
+    for goal in poses[1:]:
+        line += between(at, goal)
+        at = goal
+    along = reach.line(base, way.near[-1], line)
+    if along is None:
+        return None
+    return way, along

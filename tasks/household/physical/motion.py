@@ -1,0 +1,381 @@
+"""PhysicalMotion: skills' moves by servos and contacts. What fails stays as physics has left it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.world import Snapshot
+
+from ..furniture import FurnitureKind
+from ..geometry import spots_on_piece, thing_pose
+from ..home import Home, Piece
+from ..motion import open_pieces
+from ..planner import planner_of
+from ..result import SkillFailureError
+from ..state import Spot, State, kind
+from .grips import grips, rests
+from .hand import Base, Hand, Way
+from .handles import swing
+from .machine import SQUEEZE, Machine
+from .reach import Reach
+from .switches import press
+from .sync import held_still, sync
+from .tool import axis_of, compose, inverse, pose
+
+SHIFTS = (
+    (0.0, 0.0), (0.10, 0.0), (0.0, 0.15), (0.0, -0.15), (0.10, 0.15), (0.10, -0.15), (0.20, 0.0),
+    (-0.15, 0.0), (0.0, 0.30), (0.0, -0.30), (-0.15, 0.20), (-0.15, -0.20),
+)  # fmt: skip
+"""Ahead and to the left of a piece's stand: where else the base may be for a while [m]."""
+BACK, LIFT = 0.10, 0.03
+"""From where the hand goes straight to a thing, and how far it lifts it first [m]."""
+MOST_GRIPS, MOST_RESTS, MOST_SPOTS, TRIES = 14, 16, 8, 3
+
+
+@dataclass(frozen=True)
+class Saved:
+    """One moment of the world and of the hand."""
+
+    world: Snapshot
+    control: NDArray
+    ticks: int
+    held: str
+    in_tool: NDArray
+    load: tuple[str, ...]
+
+
+class PhysicalMotion:
+    """The moves of `Motion` in MuJoCo. Poses of the world are the truth; States are read off it."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        self.planner = planner_of(home)
+        self.reach = Reach()
+        self.machine: Machine
+        self.hand: Hand
+
+    # -- the seam ----------------------------------------------------------------------------------
+
+    def begin(self, state: State) -> None:
+        """Build the world of a state, or put it back there."""
+        things = tuple(state.place)
+        if getattr(self, "machine", None) is None or self.machine.things != things:
+            self.machine = Machine(self.home, things)
+        self.hand = Hand(self.machine, self.reach)
+        self.machine.reset(state)
+
+    def save(self) -> Saved:
+        """The world to the bit, and what the hand holds."""
+        machine, hand = self.machine, self.hand
+        return Saved(
+            machine.world.snapshot(), machine.control.copy(), machine.ticks, hand.held,
+            hand.in_tool.copy(), hand.load,
+        )  # fmt: skip
+
+    def load(self, saved: Saved) -> None:
+        """Undo everything since `save`."""
+        machine, hand = self.machine, self.hand
+        machine.world.restore(saved.world)
+        machine.control[:], machine.ticks = saved.control, saved.ticks
+        hand.held, hand.in_tool, hand.load = saved.held, saved.in_tool.copy(), saved.load
+
+    def failed(self, state: State, saved: Saved, seconds: float) -> float:
+        """What happened is not undone: the state is what the world is now. Time it took [s]."""
+        del saved
+        self._settle(state)
+        return seconds
+
+    # -- helpers -----------------------------------------------------------------------------------
+
+    def _settle(self, state: State) -> None:
+        hand, machine = self.hand, self.machine
+        if hand.held and not held_still(machine, hand.held, hand.in_tool):
+            hand.held, hand.load = "", ()
+            machine.grip(0.04, 0.3)
+        sync(machine, state, hand.held)
+
+    def _timed(self, state: State, move: Callable[[], None]) -> float:
+        """Carry a move out and read off what came of it; its time [s]."""
+        start = self.machine.seconds
+        try:
+            move()
+        except SkillFailureError as failure:
+            failure.seconds = max(failure.seconds, self.machine.seconds - start)
+            raise
+        finally:
+            self._settle(state)
+        return self.machine.seconds - start
+
+    def _bases(self, state: State, piece: Piece | None) -> Iterator[Base]:
+        """Where the base may be for a reach, the present place first."""
+        x, y, yaw = self.machine.base
+        yield (x, y, yaw)
+        if piece is None:
+            return
+        sx, sy, facing = piece.stand
+        c, s = math.cos(facing), math.sin(facing)
+        yaw += math.remainder(facing - yaw, 2 * math.pi)
+        opened = open_pieces(state)
+        for ahead, left in SHIFTS[1:]:
+            to = (sx + ahead * c - left * s, sy + ahead * s + left * c)
+            steps = [(x + (to[0] - x) * i / 4, y + (to[1] - y) * i / 4) for i in range(1, 5)]
+            if all(self.planner.is_free(*p, opened) for p in steps):
+                yield (*to, yaw)
+
+    def shift(self, base: Base) -> None:
+        """Move the base a little, in a straight line."""
+        if math.dist(base[:2], self.machine.base[:2]) > 0.005:
+            self.machine.drive([base[:2]], base[2], 2.0)
+
+    def _keep(self, thing: str) -> None:
+        hand = self.hand
+        if not held_still(self.machine, thing, hand.in_tool):
+            hand.held, hand.load = "", ()
+            self.machine.grip(0.04, 0.3)
+            raise SkillFailureError("DROPPED", f"{thing} slipped out of the hand")
+
+    # -- moves -------------------------------------------------------------------------------------
+
+    def drive(self, state: State, goal: Base) -> float:
+        """Along the shortest free way, with the arm over the base."""
+        start = self.machine.base
+        way = self.planner.way(start[:2], goal, open_pieces(state))
+        if way is None:
+            raise SkillFailureError(
+                "NO_WAY", "no free way leads there; an open door may block it", 2.0
+            )
+
+        def move() -> None:
+            arrived = self.machine.drive(self.planner.points(way), goal[2], 4.0)
+            if self.hand.held:
+                self._keep(self.hand.held)
+            if not arrived:
+                self.machine.halt()
+                state.at = ""
+                raise SkillFailureError("STUCK", "something stopped the base on its way")
+
+        return self._timed(state, move)
+
+    def grasp(self, state: State, thing: str) -> float:
+        """Take a thing between the fingers and lift it."""
+        return self._timed(state, lambda: self._grasp(state, thing))
+
+    def _grasp(self, state: State, thing: str) -> None:
+        machine, hand = self.machine, self.hand
+        piece = self.home.by_name.get(state.root(thing))
+        stand = machine.base
+        tried = 0
+        upon = tuple(t for t in state.place if thing in [p for _, p in state.parents(t)])
+        for base in self._bases(state, piece):
+            for i, grip in enumerate(grips(kind(thing), machine.pose(thing), base[2])):
+                if i >= MOST_GRIPS or tried >= TRIES:
+                    break
+                poses = _entry(piece, state, thing, grip.tool)
+                way = hand.way(base, poses, (thing, *upon))
+                if way is None:
+                    continue
+                tried += 1
+                if self._take(way, thing, upon, grip.width, poses):
+                    hand.rest()
+                    self._keep(thing)
+                    self._return(stand)
+                    self._keep(thing)
+                    return
+                machine.grip(0.04, 0.3)
+                hand.lines(poses[::-1][1:])
+                hand.rest()
+        self._return(stand)
+        if tried:
+            raise SkillFailureError("SLIPPED", f"the fingers did not get hold of {thing}")
+        raise SkillFailureError("OUT_OF_REACH", f"the hand does not get to {thing} from here", 1.0)
+
+    def _take(
+        self, way: Way, thing: str, upon: tuple[str, ...], width: float, poses: list[NDArray]
+    ) -> bool:
+        machine, hand = self.machine, self.hand
+        self.shift(way.base)
+        hand.go(way)
+        machine.grip(width / 2 - SQUEEZE, 0.5)
+        if machine.gap < 0.5 * width or machine.gap < 0.003:
+            return False
+        in_tool = compose(inverse(machine.pose("tool")), machine.pose(thing))
+        hand.held, hand.in_tool, hand.load = thing, in_tool, (thing, *upon)
+        out = [hand.lift((0.0, 0.0, LIFT))]
+        out += [pose(p[:3] + (0.0, 0.0, LIFT), p[3:]) for p in poses[::-1][1:]]
+        if not hand.lines(out, 0.4):
+            machine.follow(way.near[::-1], 0.4)
+        if held_still(machine, thing, in_tool):
+            hand.in_tool = compose(inverse(machine.pose("tool")), machine.pose(thing))
+            return True
+        hand.held, hand.load = "", ()
+        return False
+
+    def _return(self, stand: Base) -> None:
+        self.shift(stand)
+
+    def release(self, state: State, relation: str, parent: str, spot: Spot) -> float:
+        """Set down what is held, and let go."""
+        thing = state.held
+        seconds = self._timed(state, lambda: self._release(state, relation, parent, spot))
+        now = state.place[thing]
+        if now != (relation, parent):
+            where = " ".join(now)
+            raise SkillFailureError("MISPLACED", f"{thing} ended {where}", seconds)
+        return seconds
+
+    def _release(self, state: State, relation: str, parent: str, spot: Spot) -> None:
+        machine, hand = self.machine, self.hand
+        thing = hand.held
+        piece = self.home.by_name.get(parent) or self.home.by_name.get(state.root(parent))
+        stand = machine.base
+        tool, at = machine.pose("tool"), machine.pose(thing)
+        in_tool = compose(inverse(tool), at)
+        for base in self._bases(state, piece):
+            for place in self._places(state, relation, parent, spot):
+                ways = rests(kind(thing), tool, at, base[2])
+                for i, (quat, tilt) in enumerate(ways):
+                    if i >= MOST_RESTS:
+                        break
+                    under = kind(thing).radius * abs(math.sin(tilt)) + 0.005
+                    goal = pose((0, 0, 0), quat)
+                    offset = compose(goal, in_tool)[:3]
+                    goal[:3] = place + (0.0, 0.0, under) - offset
+                    poses = _entry(piece, state, thing, goal, upwards=True)
+                    way = hand.way(base, poses)
+                    if way is not None:
+                        self._put(way, thing, poses)
+                        self._return(stand)
+                        return
+        raise SkillFailureError(
+            "OUT_OF_REACH", f"the hand finds no way to set {thing} down at {parent}", 1.0
+        )
+
+    def _put(self, way: Way, thing: str, poses: list[NDArray]) -> None:
+        machine, hand = self.machine, self.hand
+        self.shift(way.base)
+        hand.go(way, 0.4)
+        machine.grip(machine.gap / 2 + 0.004, 0.15)
+        machine.grip(0.04 if machine.gap > 0.03 else machine.gap / 2 + 0.02, 0.3)
+        hand.held, hand.load = "", ()
+        points = axis_of(poses[-1][3:], 2)
+        out = [hand.lift(-0.06 * points)]
+        out += [pose(p[:3] - 0.06 * points, p[3:]) for p in poses[::-1][1:]]
+        if not hand.lines(out):
+            machine.follow(way.near[::-1], 0.5)
+        machine.grip(0.04, 0.1)
+        hand.rest()
+
+    def _places(
+        self, state: State, relation: str, parent: str, spot: Spot
+    ) -> Iterator[NDArray]:
+        """Points of the world for the underside: the given spot, others, from higher up."""
+        thing, piece = state.held, self.home.by_name.get(parent)
+        if piece is None:
+            at = self.machine.pose(parent)
+            own = kind(parent)
+            for up in (0.0, 0.02, 0.05):
+                yield compose(at, (spot[0], spot[1], spot[2] + up, 1, 0, 0, 0))[:3]
+            yield at[:3] + (0.0, 0.0, own.height + 0.01)
+            return
+        spots = [spot, *(s for s in spots_on_piece(state, piece, relation, thing) if s != spot)]
+        chosen = spots[:1] + spots[1 :: max(1, len(spots) // MOST_SPOTS)]
+        for up in _drops(piece.kind, relation):
+            for s in chosen[:MOST_SPOTS]:
+                yield _world(self.home, state, thing, relation, parent, s) + (0.0, 0.0, up)
+
+    def swing(self, state: State, piece: Piece, is_open: bool) -> float:
+        """Take the handle and lead it along its way."""
+        after = open_pieces(state) | {piece.name}
+        if not self.planner.is_free(*self.machine.base[:2], frozenset(after)):
+            raise SkillFailureError(
+                "BLOCKED", f"the robot is in the way of {piece.name}'s door", 1.0
+            )
+        stand = self.machine.base
+        bases = list(self._bases(state, piece))
+
+        def move() -> None:
+            try:
+                swing(self.hand, bases, piece, is_open)
+            finally:
+                self.hand.rest()
+                self._return(stand)
+
+        return self._timed(state, move)
+
+    def press(self, state: State, piece: Piece) -> float:
+        """Touch the switch with the tips of the fingers, or what is held with the knuckles."""
+        stand = self.machine.base
+        bases = list(self._bases(state, piece))
+
+        def move() -> None:
+            press(self.hand, bases, piece, self.shift)
+            self.hand.rest()
+            if self.hand.held:
+                self._keep(self.hand.held)
+            self._return(stand)
+
+        return self._timed(state, move)
+
+    def shown(self) -> Any:
+        """Joints and poses to draw instead of those of the State."""
+        machine = self.machine
+        return machine.shown()
+
+
+def _drops(kind: FurnitureKind, relation: str) -> tuple[float, ...]:
+    """Heights above the floor of a piece from which a thing may be let fall into it [m]."""
+    if relation == "in" and kind.cavity is not None and kind.opening in ("", "drawer"):
+        deep = kind.cavity[1] - kind.cavity[0]
+        return (0.0, 0.06, 0.12, deep * 0.6, deep, deep + 0.06)
+    return (0.0,)
+
+
+def _world(
+    home: Home, state: State, thing: str, relation: str, parent: str, spot: Spot
+) -> NDArray:
+    """Where in the world a spot is."""
+    trial = state.copy()
+    trial.place[thing], trial.spot[thing] = (relation, parent), spot
+    return np.array(thing_pose(home, trial, thing)[:3])
+
+
+def _entry(
+    piece: Piece | None, state: State, thing: str, tool: NDArray, upwards: bool = False
+) -> list[NDArray]:
+    """Poses that lead to a tool pose: from the front into what opens there, else from above."""
+    points = axis_of(tool[3:], 2)
+    if upwards:  # something hangs from the hand: it comes down
+        near = pose(tool[:3] + (0.0, 0.0, 0.06), tool[3:])
+    else:
+        near = pose(tool[:3] - BACK * points, tool[3:])
+    if piece is None:
+        return [near, tool]
+    kind_ = piece.kind
+    low, high = kind_.cavity or (0.0, 0.0)
+    x, y = piece.to_local(float(tool[0]), float(tool[1]))
+    inside = kind_.cavity is not None and low - 0.02 < tool[2] < high + 0.1 and (
+        abs(x) < kind_.size[0] / 2
+    )
+    if inside and kind_.surface is not None and tool[2] > kind_.surface:
+        inside = False
+    front = -kind_.size[1] / 2
+    if inside and kind_.opening in ("doors", "drop"):
+        # out of the front, a hand's length
+        out = max(0.0, y - front) + 0.16
+        up = 0.02
+        ahead = (math.cos(piece.stand[2]), math.sin(piece.stand[2]))
+        step = np.array([-out * ahead[0], -out * ahead[1], 0.0])
+        lifted = pose(tool[:3] + (0.0, 0.0, up), tool[3:])
+        if upwards:
+            return [pose(lifted[:3] + step, tool[3:]), lifted, tool]
+        return [pose(tool[:3] + step, tool[3:]), tool]
+    if inside:
+        above = pose((tool[0], tool[1], max(float(tool[2]), high) + 0.16), tool[3:])
+        return [above, tool]
+    return [near, tool]
