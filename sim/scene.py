@@ -59,6 +59,9 @@ class Scene:
     timestep: float = 0.005
     """Physics step [s]."""
     gravity: Vec3 = (0.0, 0.0, -9.81)
+    friction_stiffness: float = 10.0
+    """How much stiffer friction is than the contacts themselves [-] (MuJoCo: impratio; elsewhere
+    ignored). Things that are carried for a minute creep out of the fingers at 10."""
     background_rgb: tuple[float, float, float] = (0.35, 0.45, 0.55)
     """Colour of the sky, without a skybox texture (cheap to draw, easy to learn)."""
     antialiasing: int = 4

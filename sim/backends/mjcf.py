@@ -22,9 +22,6 @@ HIDDEN_GROUP = 3
 """Geom group of shapes that collide and are not drawn; MuJoCo's viewers hide it by default."""
 HOME_KEY = "home"
 """Keyframe of the initial state."""
-IMPRATIO = 10.0
-"""Friction constraints are this much stiffer than normal ones, so that grasped objects do not creep
-(MuJoCo documentation, "Modeling: impratio", asks for this together with elliptic cones)."""
 
 
 def scene_xml(scene: Scene) -> str:
@@ -84,9 +81,10 @@ def _document(scene: Scene) -> ElementTree.Element:
     # implicitfast damps (2 mm after 2 s of a Crazyflie's flight)
     servos = any(r.spec.actuators for r in scene.robots)
     flies = any(r.spec.rotorcraft is not None for r in scene.robots)
+    # MuJoCo's documentation ("Modeling: impratio") asks for this together with elliptic cones
     _sub(
         root, "option", timestep=scene.timestep, gravity=scene.gravity, cone="elliptic",
-        integrator="Euler" if flies and not servos else "implicitfast", impratio=IMPRATIO,
+        integrator="Euler" if flies and not servos else "implicitfast", impratio=scene.friction_stiffness,
     )  # fmt: skip
     visual = _sub(root, "visual")
     cameras = [*scene.cameras, *(c for r in scene.robots for c in r.spec.cameras)]

@@ -50,6 +50,7 @@ class Probe:
         hand: str = "",
         ignored: Iterable[str] = (),
         others: Mapping[str, float] | None = None,
+        clearance: float = 0.0,
     ) -> None:
         """Take the world's present state over.
 
@@ -59,6 +60,7 @@ class Probe:
             hand: body that carries.
             ignored: bodies that may be touched (what is about to be grasped).
             others: joint -> position, for joints beside those of `joints`.
+            clearance: what is nearer than this counts as touched [m].
         """
         model, data = self._model, self._data
         data.qpos[:] = self._world.batch.bind("qpos")[row]
@@ -78,11 +80,27 @@ class Probe:
         owner = model.geom_bodyid
         robot = mine[owner] & self._solid
         rest = ~mine[owner] & ~skipped[owner] & self._solid
+        self._clearance = clearance
+        model.geom_margin[:] = np.where(robot, clearance, 0.0)
         model.geom_contype[:] = np.where(robot, _ROBOT, np.where(rest, _REST, 0))
         model.geom_conaffinity[:] = np.where(robot, _REST, np.where(rest, _ROBOT, 0))
 
-    def touched(self, joints: ArrayLike, depth: float = 0.0) -> list[tuple[str, str]]:
-        """Pairs of geoms that touch deeper than `depth` [m] with `joints` at these positions."""
+    def touched(self, joints: ArrayLike) -> list[tuple[str, str]]:
+        """Pairs of geoms that touch with `joints` at these positions."""
+        data, name = self._data, self._model.geom
+        self._place(joints)
+        contacts = data.contact[: data.ncon]
+        return [(name(c.geom1).name, name(c.geom2).name) for c in contacts if self._counts(c)]
+
+    def is_free(self, joints: ArrayLike) -> bool:
+        """Whether nothing touches with `joints` at these positions."""
+        self._place(joints)
+        return not any(self._counts(c) for c in self._data.contact[: self._data.ncon])
+
+    def _counts(self, contact: mujoco.MjContact) -> bool:
+        return contact.dist < self._clearance
+
+    def _place(self, joints: ArrayLike) -> None:
         model, data = self._model, self._data
         data.qpos[self._qpos] = joints
         mujoco.mj_kinematics(model, data)
@@ -93,9 +111,3 @@ class Probe:
                 data.qpos[at + 3 : at + 7] = quat_multiply(quat, pose[3:])
             mujoco.mj_kinematics(model, data)
         mujoco.mj_collision(model, data)
-        found = []
-        for i in range(data.ncon):
-            contact = data.contact[i]
-            if contact.dist < -depth:
-                found.append((model.geom(contact.geom1).name, model.geom(contact.geom2).name))
-        return found

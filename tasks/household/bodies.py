@@ -267,7 +267,7 @@ def _moving(piece: Piece) -> list[BodySpec]:
     if kind.opening == "drawer":
         slide = JointSpec(
             joint_names(piece)[0], "slide", axis=(0.0, -1.0, 0.0), range=(0.0, LEAF - 0.02),
-            damping=4.0, friction_loss=0.6,
+            damping=15.0, friction_loss=3.0,
         )  # fmt: skip
         bx, by = x - BOARD - 0.01, y - BOARD
         part = f"{name}_drawer"
@@ -282,8 +282,8 @@ def _moving(piece: Piece) -> list[BodySpec]:
         return [BodySpec(part, name, joint=slide, geoms=geoms, mass=2.0)]
     if kind.opening == "drop":
         hinge = JointSpec(
-            joint_names(piece)[0], "hinge", axis=(1.0, 0.0, 0.0), range=(0.0, SWUNG), damping=0.5,
-            friction_loss=0.3,
+            joint_names(piece)[0], "hinge", axis=(1.0, 0.0, 0.0), range=(0.0, SWUNG), damping=1.5,
+            friction_loss=0.6,
         )  # fmt: skip
         high = min(ceiling - floor, LEAF)
         geoms = (
@@ -301,7 +301,7 @@ def _moving(piece: Piece) -> list[BodySpec]:
         sign = 1.0 if edge > hinge_x else -1.0
         joint = JointSpec(
             joint_names(piece)[i], "hinge", axis=(0.0, 0.0, -sign), range=(0.0, SWUNG),
-            damping=0.5, friction_loss=0.3,
+            damping=1.5, friction_loss=0.6,
         )  # fmt: skip
         width = abs(edge - hinge_x)
         a, b = sorted((0.0, sign * width))

@@ -26,6 +26,8 @@ STANDOFF = 0.40
 """The same for pieces that do not open [m]."""
 BOARD = 0.02
 """Thickness of boards, doors and panels [m]."""
+HAND_PLAY = 0.04
+"""To either side, of a hand 0.20 m wide in the opening of a single door [m]."""
 INSET = 0.05
 """Nothing is put nearer to an edge than this [m]."""
 
@@ -82,7 +84,12 @@ class FurnitureKind:
         """Where things may be put in it; a drawer's moves with the drawer [m]."""
         width, depth, _ = self.size
         half, front = min(width / 2 - INSET, 0.22), -depth / 2 + INSET
-        return (-half, front, half, min(depth / 2 - INSET, front + 0.24))
+        back = min(depth / 2 - INSET, front + 0.24)
+        ways = leaves(self)
+        if len(ways) == 1:  # behind the door, where a hand gets in; not behind the panel beside it
+            middle = (ways[0][0] + ways[0][1]) / 2
+            return (middle - HAND_PLAY, front, middle + HAND_PLAY, back)
+        return (-half, front, half, back)
 
 
 def _kitchen(name: str, width: float, **more: object) -> FurnitureKind:

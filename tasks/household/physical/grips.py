@@ -25,6 +25,8 @@ TIP, PAD = 0.0095, 0.010
 """The fingers' tips beyond the tool's point, half the width of their pads [m]."""
 PALM_BACK, PALM_HALF = 0.037, 0.0315
 """The palm behind the tool's point, half its thickness [m]."""
+SHALLOW = 0.012
+"""Least height of a thing between the fingers [m]."""
 FLOOR_GAP = 0.002
 """Left between the hand and what a thing stands on [m]."""
 UPRIGHT = math.cos(math.radians(35))
@@ -50,41 +52,43 @@ class _Hold:
     axis: float | None
     """Direction in which the fingers open about z [rad]; None: any."""
     width: float
+    depth: float
+    """How far the thing reaches from `point` along the hand, at its top [m]."""
 
 
 def _holds(kind: ObjectKind) -> list[_Hold]:
     r, h = kind.radius, kind.height
     across = math.pi / 2  # boxes are narrow along y
     if kind.form == "cup":
-        return [_Hold((0, 0, h - 0.030), None, 2 * r)]
+        return [_Hold((0, 0, h - 0.030), None, 2 * r, r)]
     if kind.form == "bottle":
-        return [_Hold((0, 0, h - 0.032), None, 0.9 * r)]
+        return [_Hold((0, 0, h - 0.032), None, 0.9 * r, 0.45 * r)]
     if kind.form == "ball":
         if kind.name == "teddy":
-            return [_Hold((0, 0, 0.75 * h), None, 0.5 * h)]
-        return [_Hold((0, 0, h / 2), None, 2 * r)]
+            return [_Hold((0, 0, 0.75 * h), None, 0.5 * h, 0.0)]
+        return [_Hold((0, 0, h / 2 + 0.001), None, 2 * r, 0.0)]
     if kind.form == "bowl":
         wall, along = 0.70 * r, 0.30 * r
         sides = [(wall, t, 0.0) for t in (0.0, along, -along)]
         sides += [(-x, y, a) for x, y, a in sides]
         sides += [(y, x, across) for x, y, _ in sides]
-        return [_Hold((x, y, h - 0.012), a, 0.012) for x, y, a in sides]
+        return [_Hold((x, y, h - 0.012), a, 0.012, wall) for x, y, a in sides]
     if kind.form == "disc" and kind.name != "steak":
         middle = r - RIM
         found = []
         for i in range(8):
             angle = math.pi / 4 * i
             at = (middle * math.cos(angle), middle * math.sin(angle), h - 0.006)
-            found.append(_Hold(at, angle, 2 * RIM))
+            found.append(_Hold(at, angle, 2 * RIM, 0.04))
         return found
     if kind.form == "stick":
-        return [_Hold((0, 0, 0.5 * h), across, 0.024)]
+        return [_Hold((0, 0, 0.5 * h), across, 0.024, r)]
     if kind.form == "key":
-        return [_Hold((0.015, 0, 0.5 * h), across, 0.010)]
+        return [_Hold((0.015, 0, 0.5 * h), across, 0.010, 0.03)]
     if kind.form == "cloth":
-        return [_Hold((0, 0, h - 0.010), across, 2 * FOLD)]
+        return [_Hold((0, 0, h - 0.010), across, 2 * FOLD, 0.75 * r)]
     half = 0.55 * r if kind.name == "steak" else narrow_half(kind)
-    return [_Hold((0, 0, max(h - 0.028, h / 2)), across, 2 * half)]
+    return [_Hold((0, 0, max(h - 0.028, h / 2)), across, 2 * half, 0.85 * r)]
 
 
 def lowest(pitch: float) -> float:
@@ -92,6 +96,14 @@ def lowest(pitch: float) -> float:
     tip = TIP * math.cos(pitch) + PAD * math.sin(pitch)
     palm = PALM_HALF * math.sin(pitch) - PALM_BACK * math.cos(pitch)
     return max(tip, palm) + FLOOR_GAP
+
+
+def room(pitch: float, depth: float) -> float:
+    """How far a thing may rise above the tool's point before it meets the palm [m]."""
+    sine, cosine = math.sin(pitch), math.cos(pitch)
+    corner = PALM_BACK * sine + PALM_HALF * cosine
+    height = PALM_BACK * cosine - PALM_HALF * sine
+    return height + max(0.0, corner - depth) * math.tan(pitch) - FLOOR_GAP
 
 
 def grips(kind: ObjectKind, at: NDArray, facing: float) -> Iterator[Grip]:
@@ -115,6 +127,11 @@ def grips(kind: ObjectKind, at: NDArray, facing: float) -> Iterator[Grip]:
                 continue
         x, y, z = hold.point
         low = max(z, lowest(pitch))
+        if hold.depth > 0:
+            low = max(low, kind.height - room(pitch, hold.depth))
+        tip = low - TIP * math.cos(pitch) - PAD * math.sin(pitch)
+        if kind.height - tip < SHALLOW:
+            continue  # the fingers would only touch the top
         point = at[:3] + (c * x - s * y, s * x + c * y, low)
         aside = abs(math.remainder(heading - facing, 2 * math.pi))
         cost = PITCHES.index(pitch) + 1.5 * aside + (x * x + y * y) ** 0.5

@@ -16,6 +16,8 @@ from .reach import IsFree, Path, Reach, between, dense
 from .tool import compose, inverse, pose
 
 Base = tuple[float, float, float]
+CLEARANCES = (0.012, 0.0)
+"""Kept from everything on the way back, the wished one first [m]."""
 RESTS = ((0.22, 1.05), (0.28, 1.05), (0.34, 1.00), (0.30, 1.12), (0.40, 0.95), (0.45, 1.05))
 """Where the tool is while something is carried: distance from the arm's axis, height [m]. Over the
 base and above tables and worktops."""
@@ -45,7 +47,11 @@ class Hand:
     # -- what is free ------------------------------------------------------------------------------
 
     def free(
-        self, base: Base, ignored: Sequence[str] = (), others: dict[str, float] | None = None
+        self,
+        base: Base,
+        ignored: Sequence[str] = (),
+        others: dict[str, float] | None = None,
+        clearance: float = 0.0,
     ) -> IsFree:
         """Whether the arm and its load touch nothing at some joints, with the base at `base`."""
         machine = self.machine
@@ -53,16 +59,16 @@ class Hand:
         carried = {thing: compose(back, machine.pose(thing)) for thing in self.load}
         joints = dict(zip(("base_x", "base_y", "base_yaw"), base, strict=True)) | (others or {})
         machine.probe.load(
-            carried=carried, hand="hand", ignored=ignored, others=joints
+            carried=carried, hand="hand", ignored=ignored, others=joints, clearance=clearance
         )
-        return lambda q: not machine.probe.touched(q)
+        return machine.probe.is_free
 
     # -- ways --------------------------------------------------------------------------------------
 
     def way(self, base: Base, poses: Sequence[NDArray], ignored: Sequence[str] = ()) -> Way | None:
         """A way through tool poses, of which the last is the goal; None where there is none.
 
-        Things in `ignored` may be touched.
+        Things in `ignored` may be touched from the last pose but one on.
         """
         reach, start = self.reach, self.machine.arm
         ends = reach.solutions(base, poses[-1], start)
@@ -72,22 +78,33 @@ class Hand:
         ends = [q for q in ends if is_free(q)]
         if not ends:
             return None
-        found = self._level(base, start, poses, is_free)
+        found = self._level(base, start, poses, ignored)
         if found is not None:
             return found
         backwards = [p for a, b in zip(poses[::-1], poses[-2::-1], strict=False)
                      for p in between(a, b)]  # fmt: skip
         for end in ends[:3]:
             near = reach.line(base, end, backwards)
-            if near is None or not all(is_free(q) for q in near):
+            if near is None or not self._is_clear(base, near[::-1], poses, ignored):
                 continue
-            far = reach.around(start, near[-1], is_free)
-            if far is not None:
-                return Way(base, far, near[::-1])
+            for clearance in CLEARANCES:
+                far = reach.around(start, near[-1], self.free(base, (), None, clearance))
+                if far is not None:
+                    return Way(base, far, near[::-1])
         return None
 
+    def _is_clear(
+        self, base: Base, path: Path, poses: Sequence[NDArray], ignored: Sequence[str]
+    ) -> bool:
+        last = len(between(poses[-2], poses[-1])) if len(poses) > 1 else 1
+        is_free = self.free(base)
+        if not all(is_free(q) for q in path[:-last]):
+            return False
+        is_free = self.free(base, ignored)
+        return all(is_free(q) for q in path[-last:])
+
     def _level(
-        self, base: Base, start: NDArray, poses: Sequence[NDArray], is_free: IsFree
+        self, base: Base, start: NDArray, poses: Sequence[NDArray], ignored: Sequence[str]
     ) -> Way | None:
         """Turn the first joint towards the goal, then straight on: what is carried stays level."""
         reach = self.reach
@@ -100,15 +117,16 @@ class Hand:
         middle[0] += turn
         if not reach.lower[0] <= middle[0] <= reach.upper[0]:
             return None
-        far = dense(np.array([start, middle]))
-        if not all(is_free(q) for q in far[1:]):
-            return None
         line, at = [], reach.tool(base, middle)
         for goal in poses:
             line += between(at, goal)
             at = goal
         near = reach.line(base, middle, line)
-        if near is None or not all(is_free(q) for q in near):
+        if near is None or not self._is_clear(base, near, poses, ignored):
+            return None
+        far = dense(np.array([start, middle]))
+        is_free = self.free(base, (), None, CLEARANCES[0])
+        if not all(is_free(q) for q in far[1:]):
             return None
         return Way(base, far, near)
 
@@ -127,7 +145,7 @@ class Hand:
     def lines(self, poses: Sequence[NDArray], speed: float = 0.5) -> bool:
         """Lead the tool straight from pose to pose; whether the arm gets to the last one."""
         machine = self.machine
-        base, at = machine.base, self.reach.tool(machine.base, machine.arm)
+        base, at = machine.stance, self.reach.tool(machine.stance, machine.arm)
         points = []
         for goal in poses:
             points += between(at, goal)
@@ -140,18 +158,23 @@ class Hand:
 
     def lift(self, by: NDArray | Sequence[float]) -> NDArray:
         """The commanded tool pose, shifted in the world."""
-        at = self.reach.tool(self.machine.base, self.machine.arm)
+        at = self.reach.tool(self.machine.stance, self.machine.arm)
         return pose(at[:3] + np.asarray(by, float), at[3:])
 
     def rest(self) -> None:
         """Bring the arm over the base, clear of everything where that can be found."""
         machine, reach = self.machine, self.reach
-        base, start = machine.base, machine.arm
-        is_free = self.free(base)
+        base, start = machine.stance, machine.arm
         if not self.held:
-            way = reach.around(start, reach.tucked, is_free)
+            way = None
+            for clearance in CLEARANCES:
+                is_free = self.free(base, clearance=clearance)
+                way = reach.around(start, reach.tucked, is_free)
+                if way is not None:
+                    break
             machine.follow(np.array([reach.tucked]) if way is None else way, self.speed)
             return
+        is_free = self.free(base)
         way = self._rest_level(base, start, is_free)
         if way is None:
             way = self._rest_anyhow(base, start, is_free)

@@ -139,16 +139,15 @@ def _lead(
             path = _led(hand, base, piece, joint, poses, start, end)
             if path is None:
                 continue
-            way, along = path
-            if math.dist(base[:2], machine.base[:2]) > 0.005:
+            way, along, out = path
+            if math.dist(base[:2], machine.stance[:2]) > 0.005:
                 machine.drive([base[:2]], base[2], 2.0)
             hand.go(way)
             machine.grip(BAR - SQUEEZE, 0.3)
             machine.follow(along, 0.5)
             machine.rest(0.2)
             machine.grip(WIDE, 0.3)
-            points = axis_of(poses[-1][3:], 2)
-            hand.lines([hand.lift(-BACK * points)])
+            machine.follow(out, 0.5)
             hand.rest()
             machine.grip(0.04, 0.1)
             return True
@@ -159,7 +158,7 @@ def _lead(
 def _led(
     hand: Hand, base: Base, piece: Piece, joint: str, poses: list[NDArray], start: float,
     end: float,
-) -> tuple[Way, NDArray] | None:  # fmt: skip
+) -> tuple[Way, NDArray, NDArray] | None:  # fmt: skip
     """The way to the bar and the joints along its way; None where the arm or a wall forbids it."""
     reach = hand.reach
     if not reach.solutions(base, poses[-1]) or not reach.solutions(base, poses[0]):
@@ -173,10 +172,32 @@ def _led(
     if way is None:
         return None
     line, at = [], poses[0]
-    for goal in poses[1:]:
-        line += between(at, goal)
+    shares: list[float] = []
+    for goal, share in zip(poses[1:], np.linspace(start, end, STEPS)[1:], strict=True):
+        steps = between(at, goal)
+        line += steps
+        shares += [float(share)] * len(steps)
         at = goal
     along = reach.line(base, way.near[-1], line)
     if along is None:
         return None
-    return way, along
+    travel = opened_at(piece.kind)
+    for q, share in zip(along[1:], shares, strict=True):
+        others = {joint: min(max(share, 0.0), 1.0) * travel}
+        if not hand.free(base, (body,), others)(q):
+            return None
+    out = _out(hand, base, along[-1], poses[-1], {joint: min(max(end, 0.0), 1.0) * travel})
+    return None if out is None else (way, along, out)
+
+
+def _out(
+    hand: Hand, base: Base, joints: NDArray, held: NDArray, others: dict[str, float]
+) -> NDArray | None:
+    """The way of the open hand from a bar, into the free."""
+    points = axis_of(held[3:], 2)
+    for step in (-BACK * points, -0.06 * points, np.array([0.0, 0.0, BACK + 0.03]),
+                 -0.06 * points + (0.0, 0.0, 0.06)):  # fmt: skip
+        path = hand.reach.straight(base, joints, pose(held[:3] + step, held[3:]))
+        if path is not None and hand.free(base, (), others)(path[-1]):
+            return path
+    return None

@@ -92,6 +92,13 @@ class Machine:
         return (float(x), float(y), float(yaw))
 
     @property
+    def stance(self) -> tuple[float, float, float]:
+        """Where the base is led to, from which reaches are planned; it wavers while the arm moves.
+        """
+        x, y, yaw = self.control[:3]
+        return (float(x), float(y), float(yaw))
+
+    @property
     def arm(self) -> NDArray:
         """Commanded joints of the arm (7,) [rad]."""
         return self.control[3:10].copy()
@@ -140,12 +147,25 @@ class Machine:
                 share = min(max(share, 0.0), 1.0)
                 self.control[3:10] = (1 - share) * points[index] + share * points[index + 1]
                 self.tick()
-        self.rest(0.12)
+        self.still(0.08, 0.8)
+
+    def still(self, least: float, most: float) -> None:
+        """Hold until everything of the robot has come to rest [s]."""
+        self.rest(least)
+        for _ in range(round((most - least) / self.dt)):
+            speed = np.abs(self.world.joint_velocity(*BASE_JOINTS, *ARM)[0]).max()
+            if speed < 0.01:
+                break
+            self.tick()
 
     def grip(self, position: float, seconds: float) -> None:
         """Lead both fingers to a position each [m]."""
-        self.control[10:] = min(max(position, 0.0), OPEN)
-        self.rest(seconds)
+        start, goal = self.control[10], min(max(position, 0.0), OPEN)
+        steps = max(1, round(seconds / self.dt))
+        for i in range(1, steps + 1):
+            # a servo that is given the goal at once would hit the thing at a metre a second
+            self.control[10:] = start + (goal - start) * min(1.0, 1.5 * i / steps)
+            self.tick()
 
     def drive(self, points: Sequence[tuple[float, float]], yaw: float, timeout: float) -> bool:
         """Lead the base along points to a heading; whether it got there."""
@@ -173,17 +193,16 @@ class Machine:
             self.tick()
             if self._off(goal) < 0.004 and np.abs(self._speed()).max() < 0.02:
                 return True
-        return self._off(goal) < 0.015
+        arrived = self._off(goal) < 0.015
+        if not arrived:
+            self.control[:3] = self.base
+        return arrived
 
     def _off(self, goal: NDArray) -> float:
         return float(np.abs(np.array(self.base) - goal).max())
 
     def _speed(self) -> NDArray:
         return self.world.joint_velocity(*BASE_JOINTS)[0]
-
-    def halt(self) -> None:
-        """Stay where base and arm are now."""
-        self.control[:3] = self.base
 
 
 def _eased(total: float, dt: float) -> NDArray:

@@ -114,7 +114,7 @@ class PhysicalMotion:
 
     def _bases(self, state: State, piece: Piece | None) -> Iterator[Base]:
         """Where the base may be for a reach, the present place first."""
-        x, y, yaw = self.machine.base
+        x, y, yaw = self.machine.stance
         yield (x, y, yaw)
         if piece is None:
             return
@@ -130,7 +130,7 @@ class PhysicalMotion:
 
     def shift(self, base: Base) -> None:
         """Move the base a little, in a straight line."""
-        if math.dist(base[:2], self.machine.base[:2]) > 0.005:
+        if math.dist(base[:2], self.machine.stance[:2]) > 0.005:
             self.machine.drive([base[:2]], base[2], 2.0)
 
     def _keep(self, thing: str) -> None:
@@ -144,7 +144,7 @@ class PhysicalMotion:
 
     def drive(self, state: State, goal: Base) -> float:
         """Along the shortest free way, with the arm over the base."""
-        start = self.machine.base
+        start = self.machine.stance
         way = self.planner.way(start[:2], goal, open_pieces(state))
         if way is None:
             raise SkillFailureError(
@@ -156,7 +156,6 @@ class PhysicalMotion:
             if self.hand.held:
                 self._keep(self.hand.held)
             if not arrived:
-                self.machine.halt()
                 state.at = ""
                 raise SkillFailureError("STUCK", "something stopped the base on its way")
 
@@ -169,7 +168,7 @@ class PhysicalMotion:
     def _grasp(self, state: State, thing: str) -> None:
         machine, hand = self.machine, self.hand
         piece = self.home.by_name.get(state.root(thing))
-        stand = machine.base
+        stand = machine.stance
         tried = 0
         upon = tuple(t for t in state.place if thing in [p for _, p in state.parents(t)])
         for base in self._bases(state, piece):
@@ -233,7 +232,7 @@ class PhysicalMotion:
         machine, hand = self.machine, self.hand
         thing = hand.held
         piece = self.home.by_name.get(parent) or self.home.by_name.get(state.root(parent))
-        stand = machine.base
+        stand = machine.stance
         tool, at = machine.pose("tool"), machine.pose(thing)
         in_tool = compose(inverse(tool), at)
         for base in self._bases(state, piece):
@@ -292,11 +291,11 @@ class PhysicalMotion:
     def swing(self, state: State, piece: Piece, is_open: bool) -> float:
         """Take the handle and lead it along its way."""
         after = open_pieces(state) | {piece.name}
-        if not self.planner.is_free(*self.machine.base[:2], frozenset(after)):
+        if not self.planner.is_free(*self.machine.stance[:2], frozenset(after)):
             raise SkillFailureError(
                 "BLOCKED", f"the robot is in the way of {piece.name}'s door", 1.0
             )
-        stand = self.machine.base
+        stand = self.machine.stance
         bases = list(self._bases(state, piece))
 
         def move() -> None:
@@ -310,7 +309,7 @@ class PhysicalMotion:
 
     def press(self, state: State, piece: Piece) -> float:
         """Touch the switch with the tips of the fingers, or what is held with the knuckles."""
-        stand = self.machine.base
+        stand = self.machine.stance
         bases = list(self._bases(state, piece))
 
         def move() -> None:

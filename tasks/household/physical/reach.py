@@ -24,8 +24,8 @@ Path = NDArray
 """Joint positions along a way, (n, 7) [rad]."""
 IsFree = Callable[[NDArray], bool]
 
-SEED_STEPS = 25
-NEAR, TURNED = 0.004, 0.04
+SEED_STEPS, MOST_SOLVES = 30, 4
+NEAR, TURNED = 0.0015, 0.02
 """How far from a pose the tool may end [m], [rad]."""
 LINE_STEP = 0.025
 """Between points of a line [m]."""
@@ -99,11 +99,14 @@ class Reach:
     def line(self, base: Sequence[float], joints: NDArray, poses: Sequence[NDArray]) -> Path | None:
         """Joints that lead the tool through poses, starting at `joints`; None where it cannot."""
         back = inverse(self.foot(base))
-        path, at = [joints], joints
+        path, at, is_there = [joints], joints, True
         for target in poses:
             local = compose(back, target)
-            at = self._mink.solve(at, local, self.lower, self.upper)
-            if not self._is_at(at[None], local[None])[0] or np.abs(at - path[-1]).max() > JUMP:
+            for _ in range(MOST_SOLVES):
+                at = self._mink.solve(at, local, self.lower, self.upper)
+                if is_there := bool(self._is_at(at[None], local[None])[0]):
+                    break
+            if not is_there or np.abs(at - path[-1]).max() > JUMP:
                 return None
             path.append(at)
         return np.array(path)
