@@ -33,6 +33,8 @@ ROUND: dict = {"friction": (1.0, 0.005, 0.002), "contact_dim": 6}
 """Fruit and toys are not quite round: they come to rest where a perfect ball rolls on."""
 FOLD = 0.016
 """Half the width of the fold by which cloth is taken [m]."""
+FOOT = 0.001
+"""Half the height of the gap below walls and rims: only a base touches what it stands on [m]."""
 RIM = 0.005
 """Half the thickness of the rim of plates [m]."""
 
@@ -108,9 +110,10 @@ def _solid(name: str, kind: ObjectKind) -> tuple[GeomSpec, ...]:
         base = GeomSpec(f"{name}_base", "cylinder", (0.72 * r, 0.006), (0, 0, 0.006))
         walls = [
             GeomSpec(
-                f"{name}_wall{i}", "box", (0.006, 0.70 * r, h / 2) if i < 2 else (0.70 * r, 0.006,
-                h / 2), ((-1) ** i * 0.70 * r if i < 2 else 0, (-1) ** i * 0.70 * r if i > 1 else 0,
-                         h / 2),
+                f"{name}_wall{i}", "box",
+                (0.006, 0.70 * r, h / 2 - FOOT) if i < 2 else (0.70 * r, 0.006, h / 2 - FOOT),
+                ((-1) ** i * 0.70 * r if i < 2 else 0, (-1) ** i * 0.70 * r if i > 1 else 0,
+                 h / 2 + FOOT),
             )
             for i in range(4)
         ]  # fmt: skip
@@ -165,9 +168,9 @@ def _rim(name: str, radius: float, height: float) -> list[GeomSpec]:
     parts = []
     for i in range(8):
         angle = math.pi / 4 * i
-        at = (middle * math.cos(angle), middle * math.sin(angle), height / 2)
+        at = (middle * math.cos(angle), middle * math.sin(angle), height / 2 + FOOT)
         turn = (math.cos(angle / 2), 0.0, 0.0, math.sin(angle / 2))
-        size = (RIM, middle * math.tan(math.pi / 8), height / 2)
+        size = (RIM, middle * math.tan(math.pi / 8), height / 2 - FOOT)
         parts.append(GeomSpec(f"{name}_rim{i}", "box", size, at, turn))
     return parts
 
