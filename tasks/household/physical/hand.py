@@ -71,11 +71,7 @@ class Hand:
         Things in `ignored` may be touched from the last pose but one on.
         """
         reach, start = self.reach, self.machine.arm
-        ends = reach.solutions(base, poses[-1], start)
-        if not ends:
-            return None
-        is_free = self.free(base, ignored)
-        ends = [q for q in ends if is_free(q)]
+        ends = self.arrives(base, poses[-1], ignored)
         if not ends:
             return None
         found = self._level(base, start, poses, ignored)
@@ -92,6 +88,14 @@ class Hand:
                 if far is not None:
                     return Way(base, far, near[::-1])
         return None
+
+    def arrives(self, base: Base, tool: NDArray, ignored: Sequence[str] = ()) -> list[NDArray]:
+        """Joints at which the tool is at a pose and nothing touches."""
+        ends = self.reach.solutions(base, tool, self.machine.arm)
+        if not ends:
+            return []
+        is_free = self.free(base, ignored)
+        return [q for q in ends if is_free(q)]
 
     def _is_clear(
         self, base: Base, path: Path, poses: Sequence[NDArray], ignored: Sequence[str]

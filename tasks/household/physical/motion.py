@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sim.world import Snapshot
 
-from ..furniture import FurnitureKind
+from ..furniture import FurnitureKind, leaves
 from ..geometry import spots_on_piece, thing_pose
 from ..home import Home, Piece
 from ..motion import open_pieces
@@ -35,6 +35,9 @@ SHIFTS = (
 """Ahead and to the left of a piece's stand: where else the base may be for a while [m]."""
 BACK, LIFT = 0.10, 0.03
 """From where the hand goes straight to a thing, and how far it lifts it first [m]."""
+FRONT_WAYS = ((0.16, 0.3, 0.06), (0.16, 1.0, 0.02), (0.12, 0.0, 0.12), (0.20, 0.5, 0.0))
+"""How the hand comes out of a cavity: how far before its front, where between the middle of the
+opening (0) and straight out (1), how much higher [m]."""
 MOST_GRIPS, MOST_RESTS, MOST_SPOTS, TRIES = 14, 16, 8, 3
 
 
@@ -175,10 +178,10 @@ class PhysicalMotion:
             for i, grip in enumerate(grips(kind(thing), machine.pose(thing), base[2])):
                 if i >= MOST_GRIPS or tried >= TRIES:
                     break
-                poses = _entry(piece, state, thing, grip.tool)
-                way = hand.way(base, poses, (thing, *upon))
-                if way is None:
+                found = self._way(piece, base, grip.tool, (thing, *upon))
+                if found is None:
                     continue
+                way, poses = found
                 tried += 1
                 if self._take(way, thing, upon, grip.width, poses):
                     hand.rest()
@@ -193,6 +196,19 @@ class PhysicalMotion:
         if tried:
             raise SkillFailureError("SLIPPED", f"the fingers did not get hold of {thing}")
         raise SkillFailureError("OUT_OF_REACH", f"the hand does not get to {thing} from here", 1.0)
+
+    def _way(
+        self, piece: Piece | None, base: Base, tool: NDArray, ignored: tuple[str, ...],
+        upwards: bool = False,
+    ) -> tuple[Way, list[NDArray]] | None:  # fmt: skip
+        """A way of the arm to a tool pose at a piece, and the poses it leads through."""
+        if not self.hand.arrives(base, tool, ignored):
+            return None
+        for poses in _entries(piece, tool, upwards):
+            way = self.hand.way(base, poses, ignored)
+            if way is not None:
+                return way, poses
+        return None
 
     def _take(
         self, way: Way, thing: str, upon: tuple[str, ...], width: float, poses: list[NDArray]
@@ -245,10 +261,9 @@ class PhysicalMotion:
                     goal = pose((0, 0, 0), quat)
                     offset = compose(goal, in_tool)[:3]
                     goal[:3] = place + (0.0, 0.0, under) - offset
-                    poses = _entry(piece, state, thing, goal, upwards=True)
-                    way = hand.way(base, poses)
-                    if way is not None:
-                        self._put(way, thing, poses)
+                    found = self._way(piece, base, goal, (), upwards=True)
+                    if found is not None:
+                        self._put(found[0], thing, found[1])
                         self._return(stand)
                         return
         raise SkillFailureError(
@@ -344,37 +359,35 @@ def _world(
     return np.array(thing_pose(home, trial, thing)[:3])
 
 
-def _entry(
-    piece: Piece | None, state: State, thing: str, tool: NDArray, upwards: bool = False
-) -> list[NDArray]:
-    """Poses that lead to a tool pose: from the front into what opens there, else from above."""
+def _entries(
+    piece: Piece | None, tool: NDArray, upwards: bool = False
+) -> Iterator[list[NDArray]]:
+    """Ways, as tool poses, that lead to a tool pose: from the front into doors, else from above.
+
+    `upwards`: something hangs from the hand, which then comes down upon its goal.
+    """
     points = axis_of(tool[3:], 2)
-    if upwards:  # something hangs from the hand: it comes down
-        near = pose(tool[:3] + (0.0, 0.0, 0.06), tool[3:])
-    else:
-        near = pose(tool[:3] - BACK * points, tool[3:])
-    if piece is None:
-        return [near, tool]
-    kind_ = piece.kind
-    low, high = kind_.cavity or (0.0, 0.0)
+    shift = np.array([0.0, 0.0, 0.06]) if upwards else -BACK * points
+    near = pose(tool[:3] + shift, tool[3:])
+    kind_ = None if piece is None else piece.kind
+    if piece is None or kind_ is None or kind_.cavity is None:
+        yield [near, tool]
+        return
+    low, high = kind_.cavity
+    width, depth, _ = kind_.size
     x, y = piece.to_local(float(tool[0]), float(tool[1]))
-    inside = kind_.cavity is not None and low - 0.02 < tool[2] < high + 0.1 and (
-        abs(x) < kind_.size[0] / 2
-    )
-    if inside and kind_.surface is not None and tool[2] > kind_.surface:
-        inside = False
-    front = -kind_.size[1] / 2
-    if inside and kind_.opening in ("doors", "drop"):
-        # out of the front, a hand's length
-        out = max(0.0, y - front) + 0.16
-        up = 0.02
-        ahead = (math.cos(piece.stand[2]), math.sin(piece.stand[2]))
-        step = np.array([-out * ahead[0], -out * ahead[1], 0.0])
-        lifted = pose(tool[:3] + (0.0, 0.0, up), tool[3:])
-        if upwards:
-            return [pose(lifted[:3] + step, tool[3:]), lifted, tool]
-        return [pose(tool[:3] + step, tool[3:]), tool]
-    if inside:
+    inside = abs(x) < width / 2 and low - 0.02 < tool[2] < high + 0.1
+    if not inside or (kind_.surface is not None and tool[2] > kind_.surface):
+        yield [near, tool]
+    elif kind_.opening in ("doors", "drop"):
+        lifted = pose(tool[:3] + (0.0, 0.0, 0.02), tool[3:])
+        for out, aside, up in FRONT_WAYS:
+            # towards the middle of the opening on the way out: doors stand in on either side
+            ends = leaves(kind_)
+            middle = (ends[0][0] + ends[-1][1 if len(ends) == 1 else 0]) / 2 if ends else 0.0
+            to = piece.to_world(middle + (x - middle) * aside, -depth / 2 - out)
+            outer = pose((*to, float(tool[2]) + up), tool[3:])
+            yield [outer, lifted, tool] if upwards else [outer, tool]
+    else:
         above = pose((tool[0], tool[1], max(float(tool[2]), high) + 0.16), tool[3:])
-        return [above, tool]
-    return [near, tool]
+        yield [above, tool]
