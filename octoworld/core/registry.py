@@ -123,6 +123,7 @@ BENCHES: Registry = Registry(
         "octoworld.recipes.robust_bench",
         "octoworld.recipes.elsewhere_benches",
         "octoworld.recipes.gpu_bench",
+        "octoworld.recipes.household_checker",
         "octoworld.recipes.imagination_bench",
         "octoworld.recipes.rlir.bench",
         "octoworld.recipes.soak_bench",

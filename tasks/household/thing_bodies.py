@@ -122,7 +122,7 @@ def _solid(name: str, kind: ObjectKind) -> tuple[GeomSpec, ...]:
             white = (0.9, 0.9, 0.92, 1)
             parts = [replace(part, name=f"{part.name}_inner", rgba=white) for part in parts]
             side = 0.70 * r - 0.006
-            parts.append(GeomSpec(f"{name}_food", "box", (side, side, 0.25 * h), (0, 0, 0.45 * h)))
+            parts.append(GeomSpec(f"{name}_food", "box", (side, side, 0.15 * h), (0, 0, 0.31 * h)))
         if kind.name in ("pot", "pan"):
             at = (r + 0.04, 0, h - 0.012)
             parts.append(GeomSpec(f"{name}_grip", "box", (0.06, 0.010, 0.008), at))

@@ -53,6 +53,18 @@ the program
 ```"""
 
 
+def briefing(skills: Skills, strategy: Strategy | str, answer: str = FORMAT) -> str:
+    """What a model is told before it sees anything: skills, language, and how to answer."""
+    parts = (
+        ROLE,
+        f"Skills:\n{describe_skills(skills)}",
+        describe_language().rstrip(),
+        get_strategy(strategy).advice,
+        answer,
+    )
+    return "\n\n".join(part for part in parts if part)
+
+
 class ChatAgent:
     """An agent made of a chat model and a strategy."""
 
@@ -64,14 +76,7 @@ class ChatAgent:
 
     def reset(self, skills: Skills) -> None:
         """See `Agent.reset`."""
-        parts = (
-            ROLE,
-            f"Skills:\n{describe_skills(skills)}",
-            describe_language().rstrip(),
-            self.strategy.advice,
-            FORMAT,
-        )
-        self.messages = [Message("system", "\n\n".join(part for part in parts if part))]
+        self.messages = [Message("system", briefing(skills, self.strategy))]
 
     def act(self, view: View) -> Answer:
         """See `Agent.act`. Pictures are sent for the present moment only."""
