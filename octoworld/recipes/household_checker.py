@@ -144,7 +144,9 @@ class HouseholdCheckerBench:
     """No disagreement between the evaluator and the checker."""
 
     name = "household-checker"
-    description = "success recomputed from the final physics state by independent code: same verdict"
+    description = (
+        "success recomputed from the final physics state by independent code: same verdict"
+    )
 
     def run(self, quick: bool, folder: Path) -> None:
         """Ten thousand episodes (a tenth of an hour of one core), or sixty."""

@@ -84,7 +84,8 @@ def _document(scene: Scene) -> ElementTree.Element:
     # MuJoCo's documentation ("Modeling: impratio") asks for this together with elliptic cones
     _sub(
         root, "option", timestep=scene.timestep, gravity=scene.gravity, cone="elliptic",
-        integrator="Euler" if flies and not servos else "implicitfast", impratio=scene.friction_stiffness,
+        integrator="Euler" if flies and not servos else "implicitfast",
+        impratio=scene.friction_stiffness,
     )  # fmt: skip
     visual = _sub(root, "visual")
     cameras = [*scene.cameras, *(c for r in scene.robots for c in r.spec.cameras)]

@@ -12,7 +12,7 @@ from .goals import Atom
 from .home import Piece
 from .objects import kind_of
 from .result import SkillCall, SkillResult
-from .state import ROBOT, State
+from .state import FLOOR, ROBOT, State
 
 if TYPE_CHECKING:
     from .household import Household
@@ -131,6 +131,8 @@ class Achiever:
         self.free_hand()
         state = self._state
         root = state.root(thing)
+        if root == FLOOR:
+            raise StuckError(f"{thing} lies on the floor")
         inside = any(r == "in" and p == root for r, p in state.parents(thing))
         if inside and self._piece(root).kind.openable:
             self.open(root)

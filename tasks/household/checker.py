@@ -22,6 +22,10 @@ from .state import COLD, COOKED_AFTER, HOT, State
 
 LEVEL = 0.006
 """How far from its support a thing may be to count as standing on it [m]."""
+LYING = 0.10
+"""The same for a thing that may lie on its side [m]."""
+EDGE = 0.19
+"""Distance of the tool from a thing that may be held by its edge [m]."""
 GRASP = 0.04
 """Distance of the tool from a thing that is held [m]."""
 STAND = 0.02
@@ -31,9 +35,14 @@ STAND = 0.02
 class Checker:
     """Reads one moment of a home off a world."""
 
-    def __init__(self, home: Home, world: Any, state: State) -> None:
-        """`world` shows the moment; of `state` only what geometry does not show is used."""
+    def __init__(self, home: Home, world: Any, state: State, *, loose: bool = False) -> None:
+        """`world` shows the moment; of `state` only what geometry does not show is used.
+
+        `loose`: physics has put things down, which may have fallen over or be held by an edge.
+        """
         self.home, self.world, self.state = home, world, state
+        self.level = LYING if loose else LEVEL
+        self.grasp = EDGE if loose else GRASP
         self.things = list(state.place)
 
     def success(self, goal: str) -> bool:
@@ -101,7 +110,7 @@ class Checker:
             x, y, z = self._offset(thing, support)
             top = kind.surface
             over = abs(x) <= kind.size[0] / 2 and abs(y) <= kind.size[1] / 2
-            return top is not None and over and abs(z - top) < LEVEL
+            return top is not None and over and abs(z - top) < self.level
         return KINDS[kind_of(support)].form == "disc" and self._carried(thing, support)
 
     def _in(self, thing: str, holder: str) -> bool:
@@ -122,7 +131,7 @@ class Checker:
         else:
             z_floor = piece.kind.cavity[0] + 0.002
         inside = abs(x) < width / 2 - BOARD and abs(y) < depth / 2
-        return inside and abs(z - z_floor) < LEVEL
+        return inside and abs(z - z_floor) < self.level
 
     def _carried(self, thing: str, holder: str) -> bool:
         """Whether a thing stands on the floor of a plate or vessel, or on others within its rim."""
@@ -130,8 +139,8 @@ class Checker:
             return False
         kind = KINDS[kind_of(holder)]
         x, y, z = self._offset(thing, holder)
-        low = kind.floor - LEVEL
-        high = kind.floor + LEVEL if kind.holds == 1 else kind.height
+        low = kind.floor - self.level
+        high = kind.floor + self.level if kind.holds == 1 else kind.height
         return math.hypot(x, y) < kind.radius and low < z < high
 
     def _present(self, thing: str) -> bool:
@@ -145,7 +154,11 @@ class Checker:
             pose, height = self._pose(thing), KINDS[kind_of(thing)].height
             below = tool[2] - pose[2]
             aside = math.hypot(*(pose[:2] - tool[:2]))
-            if aside < GRASP and -LEVEL < below < height + LEVEL and not self._stands(thing):
+            if (
+                aside < self.grasp
+                and -self.level < below < height + self.level
+                and not self._stands(thing)
+            ):
                 return thing
         return ""
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from .home import Home
 from .objects import GROUPS, KINDS, kind_of
-from .state import ROBOT, State, flags
+from .state import FLOOR, ROBOT, State, flags
 
 _FLAGS = {
     "open": ("open", True), "closed": ("open", False), "switched_on": ("on", True),
@@ -78,8 +80,18 @@ class StateFacts:
         root = self.state.root(name)
         if root == ROBOT:
             return self.home.room_at(*self.state.base[:2])
+        if root == FLOOR:
+            below = next(t for t, p in _chain(self.state, name) if p == FLOOR)
+            return self.home.room_at(*self.state.spot[below][:2])
         piece = self.home.by_name.get(root)
         return "" if piece is None else piece.room
+
+
+def _chain(state: State, name: str) -> Iterator[tuple[str, str]]:
+    """(thing, parent) from a thing down to what it rests on at last."""
+    for _, parent in state.parents(name):
+        yield name, parent
+        name = parent
 
 
 def spoken(answer: str | int | float | bool | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from octoworld.core.errors import ConfigError, UnknownNameError
 
 from . import rules
+from .executors import EXECUTED, SkillExecutor
 from .facts import StateFacts
 from .goals import fraction, is_met
 from .home import Home, make_home
@@ -29,8 +30,7 @@ if TYPE_CHECKING:
 PACKINGS = ("separate", "sheet", "text", "blind")
 """What `observe` gives: ten pictures, one sheet of them, a scene graph in words, or neither."""
 FIDELITIES = ("kinematic", "physical")
-"""How motion comes out: `kinematic` as planned; `physical` as servos, contacts and friction have it.
-"""
+"""How motion comes out: `kinematic` as planned; `physical` as servos and contacts have it."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,7 @@ class Household:
         packing: str = "separate",
         image_size: tuple[int, int] = (64, 64),
         max_seconds: float = 3600.0,
+        executors: Mapping[str, SkillExecutor] | None = None,
     ) -> None:
         """Set up an instance.
 
@@ -70,9 +71,11 @@ class Household:
             packing: what `observe` gives, one of PACKINGS.
             image_size: of its pictures, (H, W).
             max_seconds: simulated time after which the episode is over [s].
+            executors: skill -> who moves the robot while it lasts (physical fidelity only); see
+                `executors`.
 
         Raises:
-            ConfigError: unknown fidelity or packing.
+            ConfigError: unknown fidelity or packing; executors without physics.
             UnknownNameError: there is no such skill.
         """
         if packing not in PACKINGS:
@@ -87,7 +90,7 @@ class Household:
         self.instance = instance
         self.home = make_home(instance.layout)
         self.fidelity = fidelity
-        self.motion: Motion = _motion(fidelity, self.home)
+        self.motion: Motion = _motion(fidelity, self.home, dict(executors or {}))
         self.skills: dict[str, str] = {name: signature(name) for name in names}
         """Name -> how it is called and what it does."""
         self.setup = start_state(instance, self.home)
@@ -215,12 +218,17 @@ class Household:
         return observe(self, self.packing if packing is None else packing)
 
 
-def _motion(fidelity: str, home: Home) -> Motion:
+def _motion(fidelity: str, home: Home, executors: dict[str, SkillExecutor]) -> Motion:
+    for name in executors:
+        if name not in EXECUTED:
+            raise UnknownNameError("skill that can be executed by others", name, EXECUTED)
     if fidelity == "kinematic":
+        if executors:
+            raise ConfigError("executors move the robot in fidelity 'physical', not 'kinematic'")
         return KinematicMotion(home)
     from .physical import PhysicalMotion
 
-    return PhysicalMotion(home)
+    return PhysicalMotion(home, executors)
 
 
 __all__ = ["FIDELITIES", "LONGEST_WAIT", "PACKINGS", "Household", "HouseholdSnapshot"]

@@ -61,7 +61,10 @@ def household_scene(
     return Scene(
         name=f"household_{home.seed}",
         robots=(RobotPlacement(ROBOTS.get("mobile_panda")()),),
-        bodies=(*pieces, *(thing_body(name, joint) for name in (pool() if things is None else things))),
+        bodies=(
+            *pieces,
+            *(thing_body(name, joint) for name in (pool() if things is None else things)),
+        ),
         static_geoms=(*_floors(home), *_walls(home)),
         cameras=_cameras(home),
         contact_excludes=tuple(sorted(excludes)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .home import Home
 from .senses import OPPOSITES, room_of, things_in_view
-from .state import ROBOT, State, flags
+from .state import FLOOR, ROBOT, State, flags
 
 _NEGATIVE = {positive: negative for negative, positive in OPPOSITES.items()}
 _SILENT = ("hot", "cold", "cooked", "sliced", "filled", "dirty", "locked")
@@ -35,6 +35,9 @@ def scene_graph(state: State, home: Home) -> str:
             if state.root(thing) == piece.name
         ]
         lines.append(f"{piece.name}{words}" + (": " + ", ".join(carried) if carried else ""))
+    fallen = [f"{t}{_states(state, t)}" for t in seen if state.root(t) == FLOOR]
+    if fallen:
+        lines.append(f"on the floor: {', '.join(fallen)}")
     return "\n".join([*lines, inventory(state)])
 
 

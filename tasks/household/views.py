@@ -18,6 +18,7 @@ from .bodies import joint_names, opened_at, signals
 from .geometry import thing_pose
 from .home import Home, Piece
 from .household import PACKINGS
+from .motion import Shown
 from .objects import kind_named, kind_of, pool, rgb_of
 from .result import SkillResult
 from .scene import ABOVE, HOUSE, SURROUND, household_scene
@@ -81,10 +82,20 @@ class Views:
         self._signals = {p.name: signals(p) for p in home.pieces}
         self._shown: dict[str, tuple] = {}
         """Thing -> how it was drawn last."""
+        self._moved = False
+        """Whether the last state was drawn as a physical world had it."""
 
-    def set_state(self, state: State) -> None:
-        """Put the MuJoCo world into a state: robot, doors, things, colours."""
+    def set_state(self, state: State, shown: Shown | None = None) -> None:
+        """Put the MuJoCo world into a state: robot, doors, things, colours.
+
+        `shown`: joints and poses that are so in truth, where physics has the word.
+        """
         world = self.world
+        if self._moved:
+            # joints and poses of another household's physics are no state's
+            self._shown.clear()
+            world.reset()
+            self._moved = False
         world.set_joint_position(BASE_JOINTS, np.array([state.base]))
         gap = GRIPPED if state.held else OPEN_HAND
         world.set_joint_position(("finger_joint1", "finger_joint2"), np.array([[gap, gap]]))
@@ -104,6 +115,12 @@ class Views:
             if self._shown.get(name) != key:
                 self._set_thing(state, name, index)
                 self._shown[name] = key
+        if shown is not None:
+            joints = tuple(shown.joints)
+            world.set_joint_position(joints, np.array([list(shown.joints.values())]))
+            for name, at in shown.poses.items():
+                world.set_pose(name, at[None])
+            self._moved = True
         world.refresh()
 
     def _set_piece(self, state: State, piece: Piece) -> None:
@@ -139,10 +156,14 @@ class Views:
             world.set_color(geom, color)
 
     def render(
-        self, state: State, cameras: tuple[str, ...], size: tuple[int, int]
+        self,
+        state: State,
+        cameras: tuple[str, ...],
+        size: tuple[int, int],
+        shown: Shown | None = None,
     ) -> NDArray[np.uint8]:
-        """Pictures (n, H, W, 3) of a state by some cameras."""
-        self.set_state(state)
+        """Pictures (n, H, W, 3) of a state by some cameras; `shown` as for `set_state`."""
+        self.set_state(state, shown)
         return np.concatenate([self.world.render(camera, size=size) for camera in cameras])
 
     def seen(
@@ -179,7 +200,8 @@ def observe(household: Household, packing: str) -> Observation:
     images: dict[str, NDArray[np.uint8]] = {}
     text = scene_graph(state, household.home) if packing == "text" else inventory(state)
     if packing in ("separate", "sheet"):
-        views = household.views.render(state, CAMERAS, household.image_size)
+        shown = household.motion.shown()
+        views = household.views.render(state, CAMERAS, household.image_size, shown)
         images = {"sheet": sheet(views)}
         if packing == "separate":
             images = dict(zip(CAMERAS, views, strict=True))

@@ -132,7 +132,7 @@ def grips(kind: ObjectKind, at: NDArray, facing: float) -> Iterator[Grip]:
         tip = low - TIP * math.cos(pitch) - PAD * math.sin(pitch)
         if kind.height - tip < SHALLOW:
             continue  # the fingers would only touch the top
-        point = at[:3] + (c * x - s * y, s * x + c * y, low)
+        point = at[:3] + np.array([c * x - s * y, s * x + c * y, low])
         aside = abs(math.remainder(heading - facing, 2 * math.pi))
         cost = PITCHES.index(pitch) + 1.5 * aside + (x * x + y * y) ** 0.5
         tool = pose(point, pointing(heading, pitch))

@@ -114,9 +114,7 @@ class Hand:
         reach = self.reach
         back = inverse(reach.foot(base))
         to, at = compose(back, poses[0]), compose(back, reach.tool(base, start))
-        turn = math.remainder(
-            math.atan2(to[1], to[0]) - math.atan2(at[1], at[0]), 2 * math.pi
-        )
+        turn = math.remainder(math.atan2(to[1], to[0]) - math.atan2(at[1], at[0]), 2 * math.pi)
         middle = start.copy()
         middle[0] += turn
         if not reach.lower[0] <= middle[0] <= reach.upper[0]:

@@ -14,13 +14,12 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bodies import BAR, joint_names, opened_at
-from ..furniture import BOARD, leaves
-from ..bodies import EDGE, GRIP
+from ..bodies import BAR, EDGE, GRIP, joint_names, opened_at
+from ..furniture import BOARD, LEAF, leaves
 from ..home import Piece
 from ..result import SkillFailureError
 from .hand import Base, Hand, Way
-from .machine import SQUEEZE
+from .machine import SQUEEZE, Machine
 from .reach import between
 from .sync import SHUT, SWUNG_OPEN, openings
 from .tool import axis_of, pointing, pose
@@ -50,7 +49,7 @@ def _bar(piece: Piece, leaf: int, share: float) -> tuple[NDArray, float]:
     """Where the middle of a bar is at a share of its travel, and how far the door is turned."""
     kind = piece.kind
     assert kind.cavity is not None
-    x, y, _ = kind.size[0] / 2, kind.size[1] / 2, kind.size[2]
+    y = kind.size[1] / 2
     floor, ceiling = kind.cavity
     front, q = -y - BOARD / 2, share * opened_at(kind)
     out = BOARD / 2 + GRIP
@@ -58,8 +57,6 @@ def _bar(piece: Piece, leaf: int, share: float) -> tuple[NDArray, float]:
         at = (0.0, front - out - q, (floor + ceiling) / 2)
         return np.array([*piece.to_world(at[0], at[1]), at[2]]), 0.0
     if kind.opening == "drop":
-        from ..furniture import LEAF
-
         high = min(ceiling - floor, LEAF) - EDGE
         c, s = math.cos(q), math.sin(q)
         at = (0.0, front - out * c - high * s, floor + high * c - out * s)
@@ -107,30 +104,31 @@ def swing(hand: Hand, bases: Sequence[Base], piece: Piece, is_open: bool) -> Non
     """
     count = len(joint_names(piece))
     for leaf in range(count):
-        done = False
         for _ in range(TRIES):
             share = float(openings(hand.machine, piece)[leaf])
             if (share > SWUNG_OPEN) if is_open else (share < SHUT):
-                done = True
                 break
             if not _lead(hand, bases, piece, leaf, share, FULLY if is_open else TIGHT):
                 raise SkillFailureError(
                     "OUT_OF_REACH", f"the hand cannot lead the handle of {piece.name}", 1.0
                 )
-        share = float(openings(hand.machine, piece)[leaf])
-        done = done or ((share > SWUNG_OPEN) if is_open else (share < SHUT))
-        if not done:
-            verb = "open" if is_open else "close"
-            raise SkillFailureError(
-                "STUCK", f"{piece.name} did not {verb}: it is {100 * share:.0f} % open"
-            )
+    check_swung(hand.machine, piece, is_open)
+
+
+def check_swung(machine: Machine, piece: Piece, is_open: bool) -> None:
+    """SkillFailureError unless all leaves of a piece are where they should be."""
+    shares = openings(machine, piece)
+    if (shares > SWUNG_OPEN).all() if is_open else (shares < SHUT).all():
+        return
+    verb, share = ("open", shares.min()) if is_open else ("close", shares.max())
+    raise SkillFailureError("STUCK", f"{piece.name} did not {verb}: it is {100 * share:.0f} % open")
 
 
 def _lead(
     hand: Hand, bases: Sequence[Base], piece: Piece, leaf: int, start: float, end: float
 ) -> bool:
     """Take the bar where it is and lead it; whether a way was found."""
-    machine, reach = hand.machine, hand.reach
+    machine = hand.machine
     joint = joint_names(piece)[leaf]
     machine.grip(WIDE, 0.2)
     for base in bases:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ from .reach import Path, dense
 TICK = 4
 """Physics steps between two commands; 20 ms."""
 ARM_SPEED, CARRY_SPEED = 1.3, 0.9
-"""Of the fastest joint, with an empty hand and with a full one [rad/s]; the Panda's limit is 2.2."""
+"""Of the fastest joint, with an empty hand and a full one [rad/s]; the Panda's limit is 2.2."""
 RAMP = 0.25
 """In which a motion gets up to speed, and comes to rest [s]."""
 DRIVE, TURN = 0.5, 1.2
@@ -57,6 +57,8 @@ class Machine:
         self.control = np.zeros(12)
         self.ticks = 0
         """Commands since the start."""
+        self.watch: Callable[[], None] | None = None
+        """Called when the fingers have closed or opened: for films."""
 
     @property
     def seconds(self) -> float:
@@ -93,8 +95,7 @@ class Machine:
 
     @property
     def stance(self) -> tuple[float, float, float]:
-        """Where the base is led to, from which reaches are planned; it wavers while the arm moves.
-        """
+        """Where the base is led to; reaches are planned from there, as it wavers a little."""
         x, y, yaw = self.control[:3]
         return (float(x), float(y), float(yaw))
 
@@ -166,6 +167,8 @@ class Machine:
             # a servo that is given the goal at once would hit the thing at a metre a second
             self.control[10:] = start + (goal - start) * min(1.0, 1.5 * i / steps)
             self.tick()
+        if self.watch is not None:
+            self.watch()
 
     def drive(self, points: Sequence[tuple[float, float]], yaw: float, timeout: float) -> bool:
         """Lead the base along points to a heading; whether it got there."""

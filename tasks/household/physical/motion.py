@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,33 +12,35 @@ from numpy.typing import NDArray
 
 from sim.world import Snapshot
 
-from ..furniture import FurnitureKind, leaves
-from ..geometry import spots_on_piece, thing_pose
+from ..executors import CAMERAS, SkillExecutor
+from ..geometry import spots_on_piece
 from ..home import Home, Piece
 from ..motion import open_pieces
 from ..planner import planner_of
-from ..result import SkillFailureError
+from ..result import SkillCall, SkillFailureError
 from ..state import Spot, State, kind
+from .entries import drops, entries, spot_in_world, upon_of
+from .foreign import hand_over
 from .grips import grips, rests
 from .hand import Base, Hand, Way
-from .handles import swing
+from .handles import check_swung, swing
 from .machine import SQUEEZE, Machine
 from .reach import Reach
-from .switches import press
+from .switches import press, switch_point
 from .sync import held_still, sync
-from .tool import axis_of, compose, inverse, pose
+from .tool import axis_of, compose, inverse, pose, raised
 
 SHIFTS = (
     (0.0, 0.0), (0.10, 0.0), (0.0, 0.15), (0.0, -0.15), (0.10, 0.15), (0.10, -0.15), (0.20, 0.0),
     (-0.15, 0.0), (0.0, 0.30), (0.0, -0.30), (-0.15, 0.20), (-0.15, -0.20),
 )  # fmt: skip
 """Ahead and to the left of a piece's stand: where else the base may be for a while [m]."""
-BACK, LIFT = 0.10, 0.03
-"""From where the hand goes straight to a thing, and how far it lifts it first [m]."""
-FRONT_WAYS = ((0.16, 0.3, 0.06), (0.16, 1.0, 0.02), (0.12, 0.0, 0.12), (0.20, 0.5, 0.0))
-"""How the hand comes out of a cavity: how far before its front, where between the middle of the
-opening (0) and straight out (1), how much higher [m]."""
+NEARBY = 0.05
+"""How near an executor must bring the base or the hand to where a skill leads it [m]."""
+LIFT = 0.03
+"""How far a thing is lifted before anything else [m]."""
 MOST_GRIPS, MOST_RESTS, MOST_SPOTS, TRIES = 14, 16, 8, 3
+"""Ways to take and to set down that are planned at one stand, spots, and grips that are tried."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,9 @@ class Saved:
 class PhysicalMotion:
     """The moves of `Motion` in MuJoCo. Poses of the world are the truth; States are read off it."""
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, executors: Mapping[str, SkillExecutor] | None = None) -> None:
         self.home = home
+        self.executors = dict(executors or {})
         self.planner = planner_of(home)
         self.reach = Reach()
         self.machine: Machine
@@ -155,6 +158,12 @@ class PhysicalMotion:
             )
 
         def move() -> None:
+            if self._handed("go_to", state, state.at or "there"):
+                arrived = math.dist(self.machine.base[:2], goal[:2]) < NEARBY
+                if not arrived:
+                    state.at = ""
+                    raise SkillFailureError("STUCK", "the base did not get there")
+                return
             arrived = self.machine.drive(self.planner.points(way), goal[2], 4.0)
             if self.hand.held:
                 self._keep(self.hand.held)
@@ -168,12 +177,47 @@ class PhysicalMotion:
         """Take a thing between the fingers and lift it."""
         return self._timed(state, lambda: self._grasp(state, thing))
 
+    def _handed(self, skill: str, state: State, *args: str) -> bool:
+        """Have an executor do a skill, where there is one for it."""
+        executor = self.executors.get(skill)
+        if executor is None:
+            return False
+
+        def draw(size: tuple[int, int]) -> dict[str, NDArray]:
+            from ..views import views_of
+
+            now = state.copy()
+            sync(self.machine, now, self.hand.held)
+            images = views_of(self.home).render(now, CAMERAS, size, self.shown())
+            return dict(zip(CAMERAS, images, strict=True))
+
+        hand_over(self.hand, executor, SkillCall(skill, args), draw)
+        return True
+
+    def _is_lifted(self, state: State, thing: str) -> bool:
+        """Whether a thing is between the fingers and stands on nothing."""
+        machine, now = self.machine, state.copy()
+        near = np.linalg.norm(machine.pose(thing)[:3] - machine.pose("tool")[:3])
+        sync(machine, now, "")
+        spot, before = now.spot[thing], state.spot[thing]
+        lifted = now.place[thing] != state.place[thing] or spot[2] - before[2] > LIFT / 2
+        return bool(near < 0.2 and machine.gap > 0.003 and lifted)
+
     def _grasp(self, state: State, thing: str) -> None:
         machine, hand = self.machine, self.hand
+        if self._handed("pick", state, thing):
+            if not self._is_lifted(state, thing):
+                raise SkillFailureError("SLIPPED", f"{thing} is not in the hand")
+            hand.held = thing
+            hand.load = (thing, *upon_of(state, thing))
+            hand.in_tool = compose(inverse(machine.pose("tool")), machine.pose(thing))
+            hand.rest()
+            self._keep(thing)
+            return
         piece = self.home.by_name.get(state.root(thing))
         stand = machine.stance
         tried = 0
-        upon = tuple(t for t in state.place if thing in [p for _, p in state.parents(t)])
+        upon = upon_of(state, thing)
         for base in self._bases(state, piece):
             for i, grip in enumerate(grips(kind(thing), machine.pose(thing), base[2])):
                 if i >= MOST_GRIPS or tried >= TRIES:
@@ -204,7 +248,7 @@ class PhysicalMotion:
         """A way of the arm to a tool pose at a piece, and the poses it leads through."""
         if not self.hand.arrives(base, tool, ignored):
             return None
-        for poses in _entries(piece, tool, upwards):
+        for poses in entries(piece, tool, upwards):
             way = self.hand.way(base, poses, ignored)
             if way is not None:
                 return way, poses
@@ -222,7 +266,7 @@ class PhysicalMotion:
         in_tool = compose(inverse(machine.pose("tool")), machine.pose(thing))
         hand.held, hand.in_tool, hand.load = thing, in_tool, (thing, *upon)
         out = [hand.lift((0.0, 0.0, LIFT))]
-        out += [pose(p[:3] + (0.0, 0.0, LIFT), p[3:]) for p in poses[::-1][1:]]
+        out += [pose(raised(p[:3], LIFT), p[3:]) for p in poses[::-1][1:]]
         if not hand.lines(out, 0.4):
             machine.follow(way.near[::-1], 0.4)
         if held_still(machine, thing, in_tool):
@@ -247,6 +291,11 @@ class PhysicalMotion:
     def _release(self, state: State, relation: str, parent: str, spot: Spot) -> None:
         machine, hand = self.machine, self.hand
         thing = hand.held
+        if self._handed("place_on" if relation == "on" else "place_in", state, parent):
+            machine.grip(0.04, 0.3)
+            hand.held, hand.load = "", ()
+            hand.rest()
+            return
         piece = self.home.by_name.get(parent) or self.home.by_name.get(state.root(parent))
         stand = machine.stance
         tool, at = machine.pose("tool"), machine.pose(thing)
@@ -260,7 +309,7 @@ class PhysicalMotion:
                     under = kind(thing).radius * abs(math.sin(tilt)) + 0.005
                     goal = pose((0, 0, 0), quat)
                     offset = compose(goal, in_tool)[:3]
-                    goal[:3] = place + (0.0, 0.0, under) - offset
+                    goal[:3] = raised(place, under) - offset
                     found = self._way(piece, base, goal, (), upwards=True)
                     if found is not None:
                         self._put(found[0], thing, found[1])
@@ -285,9 +334,7 @@ class PhysicalMotion:
         machine.grip(0.04, 0.1)
         hand.rest()
 
-    def _places(
-        self, state: State, relation: str, parent: str, spot: Spot
-    ) -> Iterator[NDArray]:
+    def _places(self, state: State, relation: str, parent: str, spot: Spot) -> Iterator[NDArray]:
         """Points of the world for the underside: the given spot, others, from higher up."""
         thing, piece = state.held, self.home.by_name.get(parent)
         if piece is None:
@@ -295,13 +342,13 @@ class PhysicalMotion:
             own = kind(parent)
             for up in (0.0, 0.02, 0.05):
                 yield compose(at, (spot[0], spot[1], spot[2] + up, 1, 0, 0, 0))[:3]
-            yield at[:3] + (0.0, 0.0, own.height + 0.01)
+            yield raised(at[:3], own.height + 0.01)
             return
         spots = [spot, *(s for s in spots_on_piece(state, piece, relation, thing) if s != spot)]
         chosen = spots[:1] + spots[1 :: max(1, len(spots) // MOST_SPOTS)]
-        for up in _drops(piece.kind, relation):
+        for up in drops(piece.kind, relation):
             for s in chosen[:MOST_SPOTS]:
-                yield _world(self.home, state, thing, relation, parent, s) + (0.0, 0.0, up)
+                yield raised(spot_in_world(self.home, state, thing, relation, parent, s), up)
 
     def swing(self, state: State, piece: Piece, is_open: bool) -> float:
         """Take the handle and lead it along its way."""
@@ -314,6 +361,10 @@ class PhysicalMotion:
         bases = list(self._bases(state, piece))
 
         def move() -> None:
+            if self._handed("open" if is_open else "close", state, piece.name):
+                self.hand.rest()
+                check_swung(self.machine, piece, is_open)
+                return
             try:
                 swing(self.hand, bases, piece, is_open)
             finally:
@@ -328,6 +379,13 @@ class PhysicalMotion:
         bases = list(self._bases(state, piece))
 
         def move() -> None:
+            verb = "turn_off" if state.running.get(piece.name) else "turn_on"
+            if self._handed(verb, state, piece.name):
+                near = np.linalg.norm(self.machine.pose("tool")[:3] - switch_point(piece))
+                self.hand.rest()
+                if near > NEARBY:
+                    raise SkillFailureError("OUT_OF_REACH", "the switch was not touched")
+                return
             press(self.hand, bases, piece, self.shift)
             self.hand.rest()
             if self.hand.held:
@@ -340,54 +398,3 @@ class PhysicalMotion:
         """Joints and poses to draw instead of those of the State."""
         machine = self.machine
         return machine.shown()
-
-
-def _drops(kind: FurnitureKind, relation: str) -> tuple[float, ...]:
-    """Heights above the floor of a piece from which a thing may be let fall into it [m]."""
-    if relation == "in" and kind.cavity is not None and kind.opening in ("", "drawer"):
-        deep = kind.cavity[1] - kind.cavity[0]
-        return (0.0, 0.06, 0.12, deep * 0.6, deep, deep + 0.06)
-    return (0.0,)
-
-
-def _world(
-    home: Home, state: State, thing: str, relation: str, parent: str, spot: Spot
-) -> NDArray:
-    """Where in the world a spot is."""
-    trial = state.copy()
-    trial.place[thing], trial.spot[thing] = (relation, parent), spot
-    return np.array(thing_pose(home, trial, thing)[:3])
-
-
-def _entries(
-    piece: Piece | None, tool: NDArray, upwards: bool = False
-) -> Iterator[list[NDArray]]:
-    """Ways, as tool poses, that lead to a tool pose: from the front into doors, else from above.
-
-    `upwards`: something hangs from the hand, which then comes down upon its goal.
-    """
-    points = axis_of(tool[3:], 2)
-    shift = np.array([0.0, 0.0, 0.06]) if upwards else -BACK * points
-    near = pose(tool[:3] + shift, tool[3:])
-    kind_ = None if piece is None else piece.kind
-    if piece is None or kind_ is None or kind_.cavity is None:
-        yield [near, tool]
-        return
-    low, high = kind_.cavity
-    width, depth, _ = kind_.size
-    x, y = piece.to_local(float(tool[0]), float(tool[1]))
-    inside = abs(x) < width / 2 and low - 0.02 < tool[2] < high + 0.1
-    if not inside or (kind_.surface is not None and tool[2] > kind_.surface):
-        yield [near, tool]
-    elif kind_.opening in ("doors", "drop"):
-        lifted = pose(tool[:3] + (0.0, 0.0, 0.02), tool[3:])
-        for out, aside, up in FRONT_WAYS:
-            # towards the middle of the opening on the way out: doors stand in on either side
-            ends = leaves(kind_)
-            middle = (ends[0][0] + ends[-1][1 if len(ends) == 1 else 0]) / 2 if ends else 0.0
-            to = piece.to_world(middle + (x - middle) * aside, -depth / 2 - out)
-            outer = pose((*to, float(tool[2]) + up), tool[3:])
-            yield [outer, lifted, tool] if upwards else [outer, tool]
-    else:
-        above = pose((tool[0], tool[1], max(float(tool[2]), high) + 0.16), tool[3:])
-        yield [above, tool]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,6 +90,11 @@ class Reach:
                 found.append(q)
         return found
 
+    def track(self, tool: NDArray, joints: NDArray, dt: float) -> NDArray:
+        """Joints one period later that follow a tool pose (7,) in the base's frame, as they can."""
+        foot = np.array([*MOUNT, 1.0, 0.0, 0.0, 0.0])
+        return self._mink.track(joints, compose(inverse(foot), tool), dt)
+
     def _is_at(self, joints: NDArray, targets: NDArray) -> NDArray:
         at, turned = self._kinematics.tool_frame(joints)
         off = np.linalg.norm(at - targets[:, :3], axis=1)
@@ -138,7 +144,7 @@ def between(a: NDArray, b: NDArray, step: float = LINE_STEP, turn: float = 0.12)
 def dense(path: Path, step: float = 0.12) -> Path:
     """The same way with points no farther apart than `step` [rad]."""
     points = [path[0]]
-    for a, b in zip(path[:-1], path[1:], strict=True):
+    for a, b in pairwise(path):
         count = max(1, math.ceil(float(np.abs(b - a).max()) / step))
         points += [a + (b - a) * i / count for i in range(1, count + 1)]
     return np.array(points)

@@ -5,6 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
+from ..bodies import switch_place
 from ..home import Piece
 from ..result import SkillFailureError
 from .grips import TIP
@@ -16,18 +20,19 @@ TOUCH, FULL = 0.006, 0.10
 """Left between the tips and a switch, and between what is held and a switch [m]."""
 
 
-def press(
-    hand: Hand, bases: Sequence[Base], piece: Piece, shift: Callable[[Base], None]
-) -> None:
+def switch_point(piece: Piece) -> NDArray:
+    """Front of the switch (or lock) of a piece in the world [m]."""
+    x, y, z = switch_place(piece.kind)
+    return np.array([*piece.to_world(x, y), z])
+
+
+def press(hand: Hand, bases: Sequence[Base], piece: Piece, shift: Callable[[Base], None]) -> None:
     """Bring the tips of the closed fingers before the switch (or lock), and back a little.
 
     Raises:
         SkillFailureError: it cannot be reached.
     """
-    from ..bodies import switch_place
-
-    x, y, z = switch_place(piece.kind)
-    at = (*piece.to_world(x, y), z)
+    at = switch_point(piece)
     facing = piece.stand[2]
     gap = FULL if hand.held else TOUCH + TIP
     for base in bases:

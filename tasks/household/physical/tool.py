@@ -31,6 +31,11 @@ def pose(position: ArrayLike, quat: ArrayLike) -> NDArray:
     return np.concatenate([np.asarray(position, float), np.asarray(quat, float)])
 
 
+def raised(point: NDArray, by: float) -> NDArray:
+    """A point (3,), `by` higher."""
+    return np.array([point[0], point[1], point[2] + by])
+
+
 def compose(a: ArrayLike, b: ArrayLike) -> NDArray:
     """Pose `b`, given in the frame of `a`, in the frame that `a` is given in."""
     a, b = np.asarray(a, float), np.asarray(b, float)

@@ -36,6 +36,10 @@ CODES: dict[str, str] = {
     "NOT_POSSIBLE": "this cannot be done with that thing",
     "NO_SPACE": "it does not fit",
     "NEEDS": "something else must be done or held first",
+    "SLIPPED": "the fingers did not get hold of it (physical fidelity, as the next three)",
+    "DROPPED": "it slipped out of the hand on the way",
+    "MISPLACED": "it did not come to rest where it was put",
+    "STUCK": "a motion was stopped by contact",
     "FINISHED": "the episode is over",
 }
 """Kinds of failure."""

@@ -1,0 +1,75 @@
+"""Entries: by which ways the hand comes to a place, and where things may be let go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..furniture import FurnitureKind, leaves
+from ..geometry import thing_pose
+from ..home import Home, Piece
+from ..state import Spot, State
+from .tool import axis_of, pose, raised
+
+BACK = 0.10
+"""From where the hand goes straight to a thing [m]."""
+OUT = 0.16
+"""Above the rim of what is open at the top, before the hand comes down into it [m]."""
+FRONT_WAYS = ((0.16, 0.3, 0.06), (0.16, 1.0, 0.02), (0.12, 0.0, 0.12), (0.20, 0.5, 0.0))
+"""How the hand comes out of a cavity: how far before its front, where between the middle of the
+opening (0) and straight out (1), how much higher [m]."""
+
+
+def upon_of(state: State, thing: str) -> tuple[str, ...]:
+    """What is on or in a thing."""
+    return tuple(t for t in state.place if thing in [p for _, p in state.parents(t)])
+
+
+def drops(kind: FurnitureKind, relation: str) -> tuple[float, ...]:
+    """Heights above the floor of a piece from which a thing may be let fall into it [m]."""
+    if relation == "in" and kind.cavity is not None and kind.opening in ("", "drawer"):
+        deep = kind.cavity[1] - kind.cavity[0]
+        return (0.0, 0.06, 0.12, deep * 0.6, deep, deep + 0.06)
+    return (0.0,)
+
+
+def spot_in_world(
+    home: Home, state: State, thing: str, relation: str, parent: str, spot: Spot
+) -> NDArray:
+    """Where in the world a spot is."""
+    trial = state.copy()
+    trial.place[thing], trial.spot[thing] = (relation, parent), spot
+    return np.array(thing_pose(home, trial, thing)[:3])
+
+
+def entries(piece: Piece | None, tool: NDArray, upwards: bool = False) -> Iterator[list[NDArray]]:
+    """Ways, as tool poses, that lead to a tool pose: from the front into doors, else from above.
+
+    `upwards`: something hangs from the hand, which then comes down upon its goal.
+    """
+    points = axis_of(tool[3:], 2)
+    near = pose(raised(tool[:3], 0.06) if upwards else tool[:3] - BACK * points, tool[3:])
+    kind_ = None if piece is None else piece.kind
+    if piece is None or kind_ is None or kind_.cavity is None:
+        yield [near, tool]
+        return
+    low, high = kind_.cavity
+    width, depth, _ = kind_.size
+    x, _ = piece.to_local(float(tool[0]), float(tool[1]))
+    inside = abs(x) < width / 2 and low - 0.02 < tool[2] < high + 0.1
+    if not inside or (kind_.surface is not None and tool[2] > kind_.surface):
+        yield [near, tool]
+    elif kind_.opening in ("doors", "drop"):
+        lifted = pose(raised(tool[:3], 0.02), tool[3:])
+        for out, aside, up in FRONT_WAYS:
+            # towards the middle of the opening on the way out: doors stand in on either side
+            ends = leaves(kind_)
+            middle = (ends[0][0] + ends[-1][1 if len(ends) == 1 else 0]) / 2 if ends else 0.0
+            to = piece.tospot_in_world(middle + (x - middle) * aside, -depth / 2 - out)
+            outer = pose((*to, float(tool[2]) + up), tool[3:])
+            yield [outer, lifted, tool] if upwards else [outer, tool]
+    else:
+        above = pose((tool[0], tool[1], max(float(tool[2]), high) + OUT), tool[3:])
+        yield [above, tool]
