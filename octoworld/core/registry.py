@@ -124,6 +124,7 @@ BENCHES: Registry = Registry(
         "octoworld.recipes.elsewhere_benches",
         "octoworld.recipes.gpu_bench",
         "octoworld.recipes.household_checker",
+        "octoworld.recipes.household_physical",
         "octoworld.recipes.imagination_bench",
         "octoworld.recipes.rlir.bench",
         "octoworld.recipes.soak_bench",
