@@ -17,6 +17,8 @@ BACK = 0.10
 """From where the hand goes straight to a thing [m]."""
 OUT = 0.16
 """Above the rim of what is open at the top, before the hand comes down into it [m]."""
+STRAIGHT = 0.09
+"""Of the way to a thing in a cavity [m]."""
 FRONT_WAYS = ((0.16, 0.3, 0.06), (0.16, 1.0, 0.02), (0.12, 0.0, 0.12), (0.20, 0.5, 0.0))
 """How the hand comes out of a cavity: how far before its front, where between the middle of the
 opening (0) and straight out (1), how much higher [m]."""
@@ -63,13 +65,16 @@ def entries(piece: Piece | None, tool: NDArray, upwards: bool = False) -> Iterat
         yield [near, tool]
     elif kind_.opening in ("doors", "drop"):
         lifted = pose(raised(tool[:3], 0.02), tool[3:])
+        # the last of the way is straight ahead: the fingers pass on both sides of the thing
+        ahead = axis_of(tool[3:], 0) * (1.0, 1.0, 0.0)
+        before = pose(tool[:3] - STRAIGHT * ahead / np.linalg.norm(ahead), tool[3:])
         for out, aside, up in FRONT_WAYS:
             # towards the middle of the opening on the way out: doors stand in on either side
             ends = leaves(kind_)
             middle = (ends[0][0] + ends[-1][1 if len(ends) == 1 else 0]) / 2 if ends else 0.0
-            to = piece.tospot_in_world(middle + (x - middle) * aside, -depth / 2 - out)
+            to = piece.to_world(middle + (x - middle) * aside, -depth / 2 - out)
             outer = pose((*to, float(tool[2]) + up), tool[3:])
-            yield [outer, lifted, tool] if upwards else [outer, tool]
+            yield [outer, lifted if upwards else before, tool]
     else:
         above = pose((tool[0], tool[1], max(float(tool[2]), high) + OUT), tool[3:])
         yield [above, tool]
