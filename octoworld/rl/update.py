@@ -60,7 +60,7 @@ class Batch:
 
 
 ACCELERATED_TOLERANCE = 1e-2
-"""Most that the first ratio may be off 1 on an accelerator; dropout and its like are off by more."""
+"""Most that the first ratio may be off 1 on an accelerator; dropout is off by more."""
 
 
 def update(
