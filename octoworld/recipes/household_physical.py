@@ -78,7 +78,7 @@ def play(instance: Instance) -> dict[str, Any]:
 def measure(episodes: int, folder: Path = FOLDER, seconds: float = float("inf")) -> dict[str, Any]:
     """Go on until `episodes` are played or the time is up; what is stored."""
     path = folder / "rows.json"
-    stored = read_json(path) if path.exists() else {"rows": []}
+    stored: dict[str, Any] = read_json(path) if path.exists() else {"rows": []}
     known = {row["instance"] for row in stored["rows"]}
     began = time.monotonic()
     for instance in instances(episodes):

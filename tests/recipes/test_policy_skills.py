@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 from octoworld.recipes.policy_skills import PolicyExecutor
@@ -35,13 +37,14 @@ def test_a_random_policy_picks_nothing_up():
     policy = RandomPolicy()
     executor = PolicyExecutor(policy, image_size=(32, 48), max_seconds=0.6)
     house = Household(PUT, fidelity="physical", executors={"pick": executor})
+    motion: Any = house.motion
     place, pick = calls[0], calls[1]
     assert house.execute(place).ok and pick.name == "pick"
-    before = house.motion.machine.arm
+    before = motion.machine.arm
     result = house.execute(pick)
     assert not result.ok and result.code == "SLIPPED" and not house.state.held
     assert result.seconds >= 0.6
-    assert abs(house.motion.machine.arm - before).max() > 0.01  # it did move
+    assert abs(motion.machine.arm - before).max() > 0.01  # it did move
     assert len(policy.seen) == 2  # chunks of three for six actions
     obs, instructions = policy.seen[0]
     assert instructions == ["pick milk 1"]

@@ -29,7 +29,7 @@ STEPS = 14
 WIDE = 0.022
 """Position of each finger around a bar: wide enough, and clear of the door behind it [m]."""
 BACK = 0.09
-FULLY, TIGHT = 0.97, -0.01
+FULLY, TIGHT = 0.93, -0.01
 """To what share of its travel a door is led: open, and (pressed a little) closed."""
 TRIES = 3
 

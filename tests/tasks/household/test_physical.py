@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -79,9 +80,10 @@ def test_drawers_are_opened_and_closed_by_their_bars():
     for call in calls:
         assert house.execute(call).ok, call
     dresser = calls[0].args[0]
-    share = house.motion.machine.joints(f"{dresser}_joint")[0] / 0.28
+    motion: Any = house.motion
+    share = motion.machine.joints(f"{dresser}_joint")[0] / 0.28
     assert house.success and share > 0.8
-    assert house.motion.shown().joints[f"{dresser}_joint"] == pytest.approx(share * 0.28)
+    assert motion.shown().joints[f"{dresser}_joint"] == pytest.approx(share * 0.28)
 
 
 def test_who_executes_skills_must_be_able_to():

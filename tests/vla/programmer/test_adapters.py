@@ -40,8 +40,9 @@ class Numbered(House):
 
 def test_texts_go_in_and_what_they_did_comes_out():
     env = ProgramEnv(Numbered, reward=lambda terms: terms["success"] + 0.1 * terms["ran"])
-    told = env.reset(number=3)
-    assert told.text.startswith("Task: Put the mug") and not told.done and env.scene.number == 3
+    told, scene = env.reset(number=3), env.scene
+    assert told.text.startswith("Task: Put the mug") and not told.done
+    assert isinstance(scene, Numbered) and scene.number == 3
     assert "go_to(place)" in env.briefing() and "```python" in env.briefing()
     told = env.step("I do not know.")
     assert told.info["problem"].startswith("no_program") and told.reward == 0 and not told.done
