@@ -34,7 +34,7 @@ class RandomPolicy:
 
 def test_a_random_policy_picks_nothing_up():
     calls = solve(Household(PUT)).calls
-    policy = RandomPolicy()
+    policy: Any = RandomPolicy()
     executor = PolicyExecutor(policy, image_size=(32, 48), max_seconds=0.6)
     house = Household(PUT, fidelity="physical", executors={"pick": executor})
     motion: Any = house.motion

@@ -15,6 +15,8 @@ from .tool import axis_of, pose, raised
 
 BACK = 0.10
 """From where the hand goes straight to a thing [m]."""
+LIFT, LETTING = 0.03, 0.06
+"""How far a thing is lifted, and the hand drawn back from one, before anything else [m]."""
 OUT = 0.16
 """Above the rim of what is open at the top, before the hand comes down into it [m]."""
 STRAIGHT = 0.09
@@ -78,3 +80,10 @@ def entries(piece: Piece | None, tool: NDArray, upwards: bool = False) -> Iterat
     else:
         above = pose((tool[0], tool[1], max(float(tool[2]), high) + OUT), tool[3:])
         yield [above, tool]
+
+
+def back_again(poses: list[NDArray], is_put: bool) -> list[NDArray]:
+    """Poses by which the hand leaves: up first with a thing, back first from one that it put."""
+    points = axis_of(poses[-1][3:], 2)
+    shift = -LETTING * points if is_put else np.array([0.0, 0.0, LIFT])
+    return [pose(p[:3] + shift, p[3:]) for p in poses[::-1]]

@@ -19,16 +19,16 @@ from ..motion import open_pieces
 from ..planner import planner_of
 from ..result import SkillCall, SkillFailureError
 from ..state import Spot, State, kind
-from .entries import drops, entries, spot_in_world, upon_of
+from .entries import LIFT, back_again, drops, entries, spot_in_world, upon_of
 from .foreign import hand_over
 from .grips import grips, rests
 from .hand import Base, Hand, Way
 from .handles import check_swung, swing
 from .machine import SQUEEZE, Machine
-from .reach import Reach
+from .reach import Reach, between
 from .switches import press, switch_point
 from .sync import held_still, sync
-from .tool import axis_of, compose, inverse, pose, raised
+from .tool import compose, inverse, pose, raised
 
 SHIFTS = (
     (0.0, 0.0), (0.10, 0.0), (0.0, 0.15), (0.0, -0.15), (0.10, 0.15), (0.10, -0.15), (0.20, 0.0),
@@ -37,8 +37,6 @@ SHIFTS = (
 """Ahead and to the left of a piece's stand: where else the base may be for a while [m]."""
 NEARBY = 0.05
 """How near an executor must bring the base or the hand to where a skill leads it [m]."""
-LIFT = 0.03
-"""How far a thing is lifted before anything else [m]."""
 MOST_GRIPS, MOST_RESTS, MOST_SPOTS, TRIES = 14, 16, 8, 3
 """Ways to take and to set down that are planned at one stand, spots, and grips that are tried."""
 
@@ -250,9 +248,18 @@ class PhysicalMotion:
             return None
         for poses in entries(piece, tool, upwards):
             way = self.hand.way(base, poses, ignored)
-            if way is not None:
+            # at the edge of its reach the arm gets to a thing, and not up from there
+            if way is not None and self._leaves(way, poses, upwards):
                 return way, poses
         return None
+
+    def _leaves(self, way: Way, poses: list[NDArray], is_put: bool) -> bool:
+        """Whether the hand gets away again the way that it will take."""
+        points, at = [], poses[-1]
+        for goal in back_again(poses, is_put):
+            points += between(at, goal)
+            at = goal
+        return self.reach.line(way.base, way.near[-1], points) is not None
 
     def _take(
         self, way: Way, thing: str, upon: tuple[str, ...], width: float, poses: list[NDArray]
@@ -265,8 +272,7 @@ class PhysicalMotion:
             return False
         in_tool = compose(inverse(machine.pose("tool")), machine.pose(thing))
         hand.held, hand.in_tool, hand.load = thing, in_tool, (thing, *upon)
-        out = [hand.lift((0.0, 0.0, LIFT))]
-        out += [pose(raised(p[:3], LIFT), p[3:]) for p in poses[::-1][1:]]
+        out = back_again(poses, False)
         if not hand.lines(out, 0.4):
             machine.follow(way.near[::-1], 0.4)
         if held_still(machine, thing, in_tool):
@@ -326,9 +332,7 @@ class PhysicalMotion:
         machine.grip(machine.gap / 2 + 0.004, 0.15)
         machine.grip(0.04 if machine.gap > 0.03 else machine.gap / 2 + 0.02, 0.3)
         hand.held, hand.load = "", ()
-        points = axis_of(poses[-1][3:], 2)
-        out = [hand.lift(-0.06 * points)]
-        out += [pose(p[:3] - 0.06 * points, p[3:]) for p in poses[::-1][1:]]
+        out = back_again(poses, True)
         if not hand.lines(out):
             machine.follow(way.near[::-1], 0.5)
         machine.grip(0.04, 0.1)
