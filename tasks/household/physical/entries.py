@@ -19,6 +19,8 @@ LIFT, LETTING = 0.03, 0.06
 """How far a thing is lifted, and the hand drawn back from one, before anything else [m]."""
 OUT = 0.16
 """Above the rim of what is open at the top, before the hand comes down into it [m]."""
+LIFTED = (0.045, 0.02)
+"""From how high the hand comes down in a cavity, the wished height first [m]."""
 STRAIGHT = 0.09
 """Of the way to a thing in a cavity [m]."""
 FRONT_WAYS = ((0.16, 0.3, 0.06), (0.16, 1.0, 0.02), (0.12, 0.0, 0.12), (0.20, 0.5, 0.0))
@@ -51,7 +53,7 @@ def spot_in_world(
 def entries(piece: Piece | None, tool: NDArray, upwards: bool = False) -> Iterator[list[NDArray]]:
     """Ways, as tool poses, that lead to a tool pose: from the front into doors, else from above.
 
-    `upwards`: something hangs from the hand, which then comes down upon its goal.
+    `upwards`: something hangs from the hand, or a finger comes down inside a rim.
     """
     points = axis_of(tool[3:], 2)
     near = pose(raised(tool[:3], 0.06) if upwards else tool[:3] - BACK * points, tool[3:])
@@ -66,7 +68,6 @@ def entries(piece: Piece | None, tool: NDArray, upwards: bool = False) -> Iterat
     if not inside or (kind_.surface is not None and tool[2] > kind_.surface):
         yield [near, tool]
     elif kind_.opening in ("doors", "drop"):
-        lifted = pose(raised(tool[:3], 0.02), tool[3:])
         # the last of the way is straight ahead: the fingers pass on both sides of the thing
         ahead = axis_of(tool[3:], 0) * (1.0, 1.0, 0.0)
         before = pose(tool[:3] - STRAIGHT * ahead / np.linalg.norm(ahead), tool[3:])
@@ -76,7 +77,11 @@ def entries(piece: Piece | None, tool: NDArray, upwards: bool = False) -> Iterat
             middle = (ends[0][0] + ends[-1][1 if len(ends) == 1 else 0]) / 2 if ends else 0.0
             to = piece.to_world(middle + (x - middle) * aside, -depth / 2 - out)
             outer = pose((*to, float(tool[2]) + up), tool[3:])
-            yield [outer, lifted if upwards else before, tool]
+            if not upwards:
+                yield [outer, before, tool]
+                continue
+            for high in LIFTED:
+                yield [outer, pose(raised(tool[:3], high), tool[3:]), tool]
     else:
         above = pose((tool[0], tool[1], max(float(tool[2]), high) + OUT), tool[3:])
         yield [above, tool]

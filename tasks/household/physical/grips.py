@@ -42,6 +42,8 @@ class Grip:
     """Of what comes between the fingers [m]."""
     pitch: float
     """Of the hand above straight down [rad]."""
+    from_above: bool = False
+    """Whether one finger comes down inside: of what is held by its rim."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,7 @@ def grips(kind: ObjectKind, at: NDArray, facing: float) -> Iterator[Grip]:
     turned = yaw_of(at[3:])
     c, s = math.cos(turned), math.sin(turned)
     choices: list[tuple[float, Grip]] = []
+    has_rim = kind.form == "bowl" or (kind.form == "disc" and kind.name != "steak")
     for hold, pitch, off in product(_holds(kind), PITCHES, HEADINGS):
         if hold.axis is None:
             heading = facing + off
@@ -136,7 +139,7 @@ def grips(kind: ObjectKind, at: NDArray, facing: float) -> Iterator[Grip]:
         aside = abs(math.remainder(heading - facing, 2 * math.pi))
         cost = PITCHES.index(pitch) + 1.5 * aside + (x * x + y * y) ** 0.5
         tool = pose(point, pointing(heading, pitch))
-        choices.append((cost, Grip(tool, hold.width, pitch)))
+        choices.append((cost, Grip(tool, hold.width, pitch, has_rim)))
     yield from (grip for _, grip in sorted(choices, key=lambda c: c[0]))
 
 

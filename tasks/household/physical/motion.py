@@ -220,7 +220,7 @@ class PhysicalMotion:
             for i, grip in enumerate(grips(kind(thing), machine.pose(thing), base[2])):
                 if i >= MOST_GRIPS or tried >= TRIES:
                     break
-                found = self._way(piece, base, grip.tool, (thing, *upon))
+                found = self._way(piece, base, grip.tool, (thing, *upon), grip.from_above)
                 if found is None:
                     continue
                 way, poses = found
@@ -240,16 +240,21 @@ class PhysicalMotion:
         raise SkillFailureError("OUT_OF_REACH", f"the hand does not get to {thing} from here", 1.0)
 
     def _way(
-        self, piece: Piece | None, base: Base, tool: NDArray, ignored: tuple[str, ...],
+        self,
+        piece: Piece | None,
+        base: Base,
+        tool: NDArray,
+        ignored: tuple[str, ...],
         upwards: bool = False,
-    ) -> tuple[Way, list[NDArray]] | None:  # fmt: skip
+        is_put: bool = False,
+    ) -> tuple[Way, list[NDArray]] | None:
         """A way of the arm to a tool pose at a piece, and the poses it leads through."""
         if not self.hand.arrives(base, tool, ignored):
             return None
         for poses in entries(piece, tool, upwards):
             way = self.hand.way(base, poses, ignored)
             # at the edge of its reach the arm gets to a thing, and not up from there
-            if way is not None and self._leaves(way, poses, upwards):
+            if way is not None and self._leaves(way, poses, is_put):
                 return way, poses
         return None
 
@@ -316,7 +321,7 @@ class PhysicalMotion:
                     goal = pose((0, 0, 0), quat)
                     offset = compose(goal, in_tool)[:3]
                     goal[:3] = raised(place, under) - offset
-                    found = self._way(piece, base, goal, (), upwards=True)
+                    found = self._way(piece, base, goal, (), upwards=True, is_put=True)
                     if found is not None:
                         self._put(found[0], thing, found[1])
                         self._return(stand)
