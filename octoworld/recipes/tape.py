@@ -29,6 +29,7 @@ class Tape:
         self._rows: list[dict[str, NDArray]] = []
         self._row: dict[str, Any] = {}
         self._looks = SceneRows(env.world)
+        self._has_looks = self._looks.is_needed
         self.first_success = np.full(env.num_envs, -1)
         """(N,) step of the first success, -1 while there was none."""
 
@@ -46,7 +47,7 @@ class Tape:
         # apart, so that who knows the scene but no task (the viewer) can read the first;
         # joined, in this order, they are what `TaskEnv.restore_worlds` takes
         row |= {"sim_state": env.world.get_state(), "task_memory": env.memory_rows()}
-        if self._looks.is_needed:
+        if self._has_looks:
             row["scene_state"] = self._looks()
         row["observation.environment_state"] = env.task.observe(env.world)["privileged"]
         self._row = row
