@@ -16,10 +16,12 @@ from octoworld.core.errors import DatasetError
 from octoworld.data.episode import Episode
 from octoworld.data.label_store import LabelStore
 from octoworld.data.labels import Clip, clip_of, likes
+from octoworld.data.programs import is_program
 
 from .catalogue import Entry, catalogue, partner
 from .finder import Finder
 from .labelling import LabelTab
+from .programs import ProgramTab
 from .recording import Recording, missing, open_recording, scene_rows
 from .server import address, announce, check_port, open_server, set_theme
 from .signals import Signals
@@ -156,6 +158,8 @@ class ViewerApp:
                 self._show_physics(rows[min(step, len(rows) - 1)])
             try:
                 self.signals.show(step)
+                if self.program is not None and self.index >= 0:
+                    self.program.show(self.episode, min(step, len(self.episode) - 1))
             except DatasetError as error:
                 self._troubles["episode"] = str(error)
                 self._tell()
@@ -232,6 +236,11 @@ class ViewerApp:
             with gui.add_folder("Configuration", expand_by_default=False):
                 gui.add_markdown(f"```yaml\n{self.recording.config_text}\n```")
         self._side = gui.add_panel()
+        metas = (meta for data in self.recording.datasets.values() for meta in data.episodes)
+        self.program: ProgramTab | None = None
+        if any(is_program(meta.info) for meta in metas):
+            with self._side.add_tab("Program", viser.Icon.CODE):
+                self.program = ProgramTab(gui, self.theme)
         tab = self._side.add_tab("Cameras and signals", viser.Icon.VIDEO)
         self.signals = Signals(gui, tab, self.theme)
         curves = read_curves(self.recording.folder)

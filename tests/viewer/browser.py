@@ -39,6 +39,8 @@ def open_tab(url, text, script=""):
             tab.add_init_script(script)
         tab.goto(url)
         tab.wait_for_selector(f"text={text}", timeout=90_000)
+        # that WebGL runs in software is known here
+        tab.add_style_tag(content=".mantine-Notifications-root { display: none }")
         yield tab
         browser.close()
 
