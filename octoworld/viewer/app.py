@@ -27,11 +27,13 @@ from .server import address, announce, check_port, open_server, set_theme
 from .signals import Signals
 from .stage import Stage
 from .tables import results_html
-from .training import TrainingTab, read_curves
+from .training import CurveReader, TrainingTab
 
 SPEEDS = {"1/4x": 0.25, "1/2x": 0.5, "1x": 1.0, "2x": 2.0, "4x": 4.0}
 CONTROL_WIDTH, SIGNAL_WIDTH = 350, 612
 """Widths of the docked panels: controls at the left, cameras and plots at the right [px]."""
+LOOK_PERIOD = 2.0
+"""Between two looks at whether the run has gone on [s]."""
 ALONE = "nothing"
 """Chosen in the place of a data set to show beside."""
 
@@ -70,6 +72,8 @@ class ViewerApp:
         self.open_dataset(next(iter(recording.datasets)))
         self._player = threading.Thread(target=self._play, daemon=True)
         self._player.start()
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+        self._watcher.start()
 
     @property
     def url(self) -> str:
@@ -102,6 +106,7 @@ class ViewerApp:
         self._closed.set()
         self._playing.set()
         self._player.join(timeout=2)
+        self._watcher.join(timeout=2)
         for tab in list(self.label_tabs.values()):
             tab.close()
         self.server.stop()
@@ -243,10 +248,9 @@ class ViewerApp:
                 self.program = ProgramTab(gui, self.theme)
         tab = self._side.add_tab("Cameras and signals", viser.Icon.VIDEO)
         self.signals = Signals(gui, tab, self.theme)
-        curves = read_curves(self.recording.folder)
-        if curves:
-            with self._side.add_tab("Training", viser.Icon.CHART_LINE):
-                self.training = TrainingTab(gui, curves)
+        self.training: TrainingTab | None = None
+        self._curves = CurveReader(self.recording.folder)
+        self._show_training()
         self._label_tab = self._side.add_tab("Labels", viser.Icon.THUMB_UP)
         self._side.dock_right()
         self._side.set_width(SIGNAL_WIDTH)
@@ -284,6 +288,43 @@ class ViewerApp:
         tab = self.label_tabs.pop(client.client_id, None)
         if tab is not None:
             tab.close()
+
+    def look_again(self) -> None:
+        """Show what a running job has written since: curves, new data sets, new episodes."""
+        self._show_training()
+        grown = self.recording.refresh()
+        if not grown:
+            return
+        with self._lock:
+            for name in grown:
+                self._catalogues.pop(name, None)
+            names = tuple(self.recording.datasets)
+            if names != tuple(self.finder.dataset.options):
+                self.finder.offer(names)
+                self.beside.options, self.beside.visible = (ALONE, *names), len(names) > 1
+            if self.finder.follow.value:
+                self.open_dataset(grown[-1])
+                self.open_episode(len(self.recording.datasets[grown[-1]]) - 1)
+            elif self.dataset in grown:
+                self.finder.grow(self._entries(self.dataset))
+
+    def _show_training(self) -> None:
+        if not self._curves.read():
+            return
+        curves = self._curves.curves()
+        if self.training is not None:
+            self.training.update(curves)
+        elif curves:
+            with self._side.add_tab("Training", viser.Icon.CHART_LINE):
+                self.training = TrainingTab(self.server.gui, curves)
+
+    def _watch(self) -> None:
+        """The watcher's thread."""
+        while not self._closed.wait(LOOK_PERIOD):
+            try:
+                self.look_again()
+            except DatasetError as error:  # what is being written is read the next time
+                self._troubles["watch"] = str(error)
 
     def _dataset_chosen(self, name: str) -> None:
         with self._lock:
