@@ -34,6 +34,10 @@ CONTROL_WIDTH, SIGNAL_WIDTH = 350, 612
 """Widths of the docked panels: controls at the left, cameras and plots at the right [px]."""
 LOOK_PERIOD = 2.0
 """Between two looks at whether the run has gone on [s]."""
+NOTHING = {"nothing": np.zeros(1)}
+"""Columns in the place of an episode's that cannot be shown."""
+NONE_YET = "none yet"
+"""In the place of data sets, where a training has not recorded any."""
 ALONE = "nothing"
 """Chosen in the place of a data set to show beside."""
 
@@ -69,7 +73,10 @@ class ViewerApp:
         self._liked: set[Clip] = set()
         self._build()
         self._read_likes()
-        self.open_dataset(next(iter(recording.datasets)))
+        if recording.datasets:
+            self.open_dataset(next(iter(recording.datasets)))
+        else:
+            self._show_nothing()
         self._player = threading.Thread(target=self._play, daemon=True)
         self._player.start()
         self._watcher = threading.Thread(target=self._watch, daemon=True)
@@ -116,6 +123,7 @@ class ViewerApp:
     def open_dataset(self, name: str) -> None:
         """Show a data set: its scene, and its first episode."""
         with self._lock:
+            self._enable(True)
             self.dataset, self.index = name, -1
             self._troubles.pop("scene", None)
             try:
@@ -137,8 +145,7 @@ class ViewerApp:
             except DatasetError as error:  # one damaged file must not end the session
                 self._troubles["episode"] = str(error)
                 meta = self.recording.datasets[self.dataset].episodes[index]
-                nothing = {"nothing": np.zeros(1)}
-                self.episode, self.other = Episode(nothing, meta.instruction, 1, meta.info), None
+                self.episode, self.other = Episode(NOTHING, meta.instruction, 1, meta.info), None
                 self.signals.clear()
             self.finder.mark(index)
             self.instruction.content = _instruction(self.episode)
@@ -150,6 +157,17 @@ class ViewerApp:
                 self.stage.trace(rows)
             self.show(0)
             self._tell()
+
+    def _show_nothing(self) -> None:
+        """A training that has not recorded yet."""
+        self.episode = Episode(NOTHING, "nothing is recorded yet", 1)
+        self.instruction.content = "### Nothing is recorded yet"
+        self._enable(False)
+
+    def _enable(self, is_there: bool) -> None:
+        """Let the timeline be used while there is an episode."""
+        for handle in (self.timeline, self.play_button, self.like_button):
+            handle.disabled = not is_there
 
     def show(self, step: int) -> None:
         """Draw one step everywhere."""
@@ -198,6 +216,8 @@ class ViewerApp:
 
     def like(self) -> None:
         """Store that the shown episode is liked, or no longer liked."""
+        if self.index < 0:
+            return
         with self._lock:
             clip = clip_of(self.recording.datasets[self.dataset], self.dataset, self.index)
             try:
@@ -212,7 +232,7 @@ class ViewerApp:
     # the page
 
     def _build(self) -> None:
-        gui, names = self.server.gui, tuple(self.recording.datasets)
+        gui, names = self.server.gui, tuple(self.recording.datasets) or (NONE_YET,)
         set_theme(gui, self.theme)
         gui.main_panel.dock_left()
         gui.main_panel.set_width(CONTROL_WIDTH)
@@ -302,7 +322,7 @@ class ViewerApp:
             if names != tuple(self.finder.dataset.options):
                 self.finder.offer(names)
                 self.beside.options, self.beside.visible = (ALONE, *names), len(names) > 1
-            if self.finder.follow.value:
+            if self.finder.follow.value or not self.dataset:
                 self.open_dataset(grown[-1])
                 self.open_episode(len(self.recording.datasets[grown[-1]]) - 1)
             elif self.dataset in grown:
@@ -328,7 +348,7 @@ class ViewerApp:
 
     def _dataset_chosen(self, name: str) -> None:
         with self._lock:
-            if name != self.dataset:
+            if name != self.dataset and name in self.recording.datasets:
                 self.open_dataset(name)
 
     def _change_speed(self, by: int) -> None:

@@ -118,10 +118,10 @@ def open_recording(path: Path | str) -> Recording:
             "LeRobot v3 data set (holding meta/info.json)"
         )
     found = _find(folder)
-    if not found:
+    if not found and not is_training(folder):
         raise DatasetError(
-            f"{folder} holds no recording; expected episodes/<name>/meta/info.json (a run folder) "
-            "or meta/info.json (a LeRobot v3 data set)"
+            f"{folder} holds no recording; expected episodes/<name>/meta/info.json (a run folder), "
+            "meta/info.json (a LeRobot v3 data set) or metrics.jsonl (a training run)"
         )
     problems: list[str] = []
     datasets = {}
@@ -133,7 +133,7 @@ def open_recording(path: Path | str) -> Recording:
         except DatasetError as error:
             datasets.pop(name, None)
             problems.append(str(error))
-    if not datasets:
+    if found and not datasets:
         raise DatasetError("; ".join(problems))
     return Recording(
         folder=folder,
@@ -144,6 +144,11 @@ def open_recording(path: Path | str) -> Recording:
         _scenes=_scenes_of(found),
         _changed={name: _time(found[name]) for name in datasets},
     )
+
+
+def is_training(folder: Path) -> bool:
+    """Whether a training writes its metrics here; what it records may come later."""
+    return next(folder.rglob("metrics.jsonl"), None) is not None
 
 
 def _find(folder: Path) -> dict[str, Path]:
