@@ -318,11 +318,11 @@ class ViewerApp:
         with self._lock:
             for name in grown:
                 self._catalogues.pop(name, None)
-            names = tuple(self.recording.datasets)
+            names, is_first = tuple(self.recording.datasets), not self.dataset
             if names != tuple(self.finder.dataset.options):
                 self.finder.offer(names)
                 self.beside.options, self.beside.visible = (ALONE, *names), len(names) > 1
-            if self.finder.follow.value or not self.dataset:
+            if self.finder.follow.value or is_first:
                 self.open_dataset(grown[-1])
                 self.open_episode(len(self.recording.datasets[grown[-1]]) - 1)
             elif self.dataset in grown:

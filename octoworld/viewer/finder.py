@@ -72,7 +72,8 @@ class Finder:
         """There are other data sets; the one that is shown stays."""
         chosen = self.dataset.value
         self.dataset.options = tuple(datasets)
-        self.dataset.value = chosen
+        if chosen in datasets:
+            self.dataset.value = chosen
 
     def grow(self, entries: list[Entry]) -> None:
         """The data set has more episodes; filters stay."""
