@@ -130,6 +130,7 @@ BENCHES: Registry = Registry(
         "octoworld.recipes.suite.headroom",
         "octoworld.recipes.throughput_bench",
         "octoworld.recipes.trainers_bench",
+        "octoworld.recipes.viewer_bench",
     ),
 )
 RECIPES: Registry = Registry("recipe", ("octoworld.recipes.worldenv",))
