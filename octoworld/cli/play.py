@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,6 +103,7 @@ def go_live(args: PlayArgs, policy: Any, task: str | None) -> int:
         raise ConfigError("play: this policy names no task; say which with --task")
     run = Path("runs") / f"live-{task}"
     out = args.out or run / "episodes" / next_name(run, "live")
+    signal.signal(signal.SIGTERM, _interrupt)
     config = LiveConfig(
         args.first_seed, args.seconds, args.cameras, driver=args.driver, port=args.port,
         host=args.host, theme=args.theme,
@@ -111,6 +113,11 @@ def go_live(args: PlayArgs, policy: Any, task: str | None) -> int:
     if facts["episodes"]:
         print(f"see them: octoworld view {facts['dataset']}")
     return 0
+
+
+def _interrupt(*_: object) -> None:
+    """A server that is told to end saves what it is recording, as at Ctrl-C."""
+    raise KeyboardInterrupt
 
 
 def show(policy, folder: Path, port: int = 8080, serve: bool | None = None, **options) -> None:

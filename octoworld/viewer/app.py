@@ -52,8 +52,18 @@ class ViewerApp:
         port: int = 8080,
         host: str = "127.0.0.1",
         theme: str = "dark",
+        label_seed: int | None = None,
     ) -> None:
-        self.recording, self.theme = recording, theme
+        """Open the page.
+
+        Args:
+            recording: what is shown.
+            port: first port to try.
+            host: address to listen on.
+            theme: "dark" or "light".
+            label_seed: of which clips are asked about, by browser; None is new each time.
+        """
+        self.recording, self.theme, self._label_seed = recording, theme, label_seed
         self.server, self.host = open_server(host, port), host
         self.stage = Stage(self.server, theme)
         self.episode: Episode
@@ -299,9 +309,10 @@ class ViewerApp:
 
     def _welcome(self, client: viser.ClientHandle) -> None:
         """Give each browser a page of its own for its answers."""
+        seed = None if self._label_seed is None else self._label_seed + client.client_id
         with self._label_tab:
             self.label_tabs[client.client_id] = LabelTab(
-                client.gui, self.recording, self.store, theme=self.theme
+                client.gui, self.recording, self.store, theme=self.theme, seed=seed
             )
 
     def _farewell(self, client: viser.ClientHandle) -> None:

@@ -21,7 +21,7 @@ from .strips import Strip
 SIDE_WIDTH = 612
 """Of the panel at the right [px]."""
 TILE, PAIRED_TILE = 288, 192
-"""Width that a camera's picture is enlarged to, alone and beside an imagined one [px]."""
+"""Width that a camera's picture is enlarged to, without a dream and with one [px]."""
 PLOT_PERIOD = 0.25
 """Between two drawings of the plots [s]."""
 HANDLE_SIZE = 0.2
@@ -87,6 +87,8 @@ class Offer:
     """What can be steered by itself; more than one is offered as a choice."""
     plots: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Plot -> its curves."""
+    has_policy: bool = False
+    """Whether one of those who act looks at pictures."""
     has_dream: bool = False
     """Whether a world model dreams along."""
     record_to: str = ""
@@ -164,7 +166,7 @@ class LivePage(ScenePage):
         self.instruction, self.status = gui.add_markdown(""), gui.add_markdown("")
         self.driver = gui.add_dropdown("Acts", offer.drivers, initial_value=offer.driver)
         self.driver.on_update(lambda _: self._driver_chosen())
-        if offer.has_dream:
+        if offer.has_policy and offer.has_dream:
             self.eyes = gui.add_dropdown(
                 "Policy sees", ("truth", "dream"), hint="Whose pictures a policy acts on."
             )
@@ -197,9 +199,6 @@ class LivePage(ScenePage):
         self._button("finish", "Finish", icon.FLAG)
         self.add_side("Cameras and signals", SIDE_WIDTH)
         self.listen(offer.keys, self._player.hold, self._player.look)
-        with self.side:
-            for title, names in offer.plots.items():
-                self.strips[title] = Strip(gui, title, names)
 
     def _add_physics(self) -> None:
         gui, offer = self.server.gui, self.offer
@@ -271,10 +270,14 @@ class LivePage(ScenePage):
         tiles = {name: picture for name, picture in found.items() if picture is not None}
         if true is not None and imagined is not None and true.shape == imagined.shape:
             tiles["difference x2"] = difference(true, imagined)
-        width = TILE if len(tiles) == 1 else PAIRED_TILE
+        width = PAIRED_TILE if self.offer.has_dream else TILE
         self.picture(camera, list(tiles.values()), list(tiles), width)
 
     def _plot(self, now: Instant) -> None:
+        if not self.strips:  # below the cameras
+            with self.side:
+                for title, names in self.offer.plots.items():
+                    self.strips[title] = Strip(self.server.gui, title, names)
         for title, values in now.values.items():
             self.strips[title].add(now.seconds, values)
         late = time.monotonic()

@@ -8,16 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from octoworld.data.check import check
 from octoworld.data.reader import Dataset
 from octoworld.recipes.live import LiveConfig, play_live
 from octoworld.recipes.live.session import LiveSession
 from octoworld.viewer.live import LivePage
 
-from .browser import needs_browser, open_tab, pictures, wait_for
+from .browser import looks_as_stored, needs_browser, open_tab, pictures, wait_for
 
-pytestmark = [needs_browser, pytest.mark.timeout(240)]
+pytestmark = [needs_browser, pytest.mark.timeout(600)]
 WORLD = Path(__file__).resolve().parents[2] / "assets/checkpoints/tabletop"
+SCENE, SIDE = (370, 100, 740, 700), (760, 60, 1350, 700)
+"""Where the page has the 3D scene, and cameras and plots."""
 
 
 class Job(threading.Thread):
@@ -35,6 +36,7 @@ class Job(threading.Thread):
         def on_open(page, session):
             self.page, self.session, show = page, session, page.show
             page.show = lambda now: (self.instants.append(now), show(now))
+            session.is_paused = True
             self.opened.set()
 
         config = LiveConfig(7, seconds=600.0, port=18580)
@@ -44,14 +46,54 @@ class Job(threading.Thread):
     def now(self):
         return self.instants[-1]
 
+    @property
+    def step(self):
+        return round(self.now.seconds * 10)
 
-def test_arm_with_its_dream(tmp_path):
-    job = Job("PickUp", tmp_path / "data", world_model=WORLD)
+
+def test_a_person_drives_the_world_and_its_dream(tmp_path):
+    job, shots = Job("PickUp", tmp_path / "data", world_model=WORLD), pictures(tmp_path)
     job.start()
     assert job.opened.wait(90)
     with open_tab(job.page.url, "Acts") as tab:
         assert wait_for(lambda: job.page.held.is_listening, 60)
-        assert wait_for(lambda: job.now.driver == "expert" and job.now.seconds > 0.5)
-        tab.screenshot(path=pictures(tmp_path) / "live.png")
-        tab.click("text=Finish")
+        for number in range(1, 5):  # the expert, step by step, from a known start
+            tab.keyboard.press("t")
+            assert wait_for(lambda number=number: job.step == number)
+            assert wait_for(lambda: job.page.held.text.value == "-")  # a new press, not a long one
+        tab.wait_for_selector("text=wrist", timeout=60_000)
+        assert job.now.is_paused and job.now.driver == "expert"
+        assert looks_as_stored(tab, "live-scene", SCENE, shots / "live.png")
+        assert looks_as_stored(tab, "live-dream", SIDE, shots / "live.png")
+
+        tab.keyboard.press("r")
+        assert wait_for(lambda: job.now.is_recording)
+        tab.keyboard.press("p")
+        tab.keyboard.down("w")
+        assert wait_for(lambda: job.now.driver == "you" and not job.now.is_paused)
+        before = job.now.handle
+        assert wait_for(lambda: job.now.handle[0] < before[0] - 0.02)
+        tab.keyboard.up("w")
+
+        stick = tab.locator("[data-stick]").first
+        stick.scroll_into_view_if_needed()
+        box = stick.bounding_box()
+        assert box is not None
+        middle = np.array([box["x"] + box["width"] / 2, box["y"] + box["height"] / 2])
+        before = job.now.handle
+        tab.mouse.move(*middle)
+        tab.mouse.down()
+        tab.mouse.move(middle[0] + 40, middle[1])  # to the right
+        assert wait_for(lambda: job.now.handle[1] > before[1] + 0.02), job.page.held.text.value
+        tab.mouse.up()
+        assert wait_for(lambda: "axis" not in job.page.held.text.value)
+
+        tab.get_by_role("button", name="Push", exact=True).click(timeout=60_000)
+        tab.keyboard.press("r")
+        assert wait_for(lambda: job.session.recorder.saved == 1, 60)
+        tab.get_by_role("button", name="Finish").click(timeout=60_000)
         job.join(60)
+    episode = Dataset(job.out).episode(0)
+    assert episode["is_intervention"].any() and len(episode.info["orders"]) == 1
+    assert "observation.images.imagined.front" in episode.columns
+    assert job.facts == {"episodes": 1, "dataset": str(job.out)}

@@ -124,7 +124,8 @@ def play_live(
             legend=steering.legend, bodies=push.bodies,
             dials={name: (dial.low, dial.high) for name, dial in dials.items()},
             drones=hand.drones if isinstance(hand, DroneHand) and len(hand.drones) > 2 else (),
-            plots=session.plots, has_dream=dream is not None, record_to=str(out),
+            plots=session.plots, has_policy=policy is not None, has_dream=dream is not None,
+             record_to=str(out),
         )  # fmt: skip
         with TemporaryDirectory() as folder:
             path = Path(folder) / "scene.xml"

@@ -76,7 +76,7 @@ class LiveSession:
         """Plot -> curves of what `run` shows."""
         names = self.env.drive.action_names or [f"a{i}" for i in range(self.env.drive.action_dim)]
         own = {JUDGED: ("reward", "success"), ACTIONS: tuple(names[:MOST_ACTIONS])}
-        return own | ({} if self.dream is None else self.dream.curves)
+        return ({} if self.dream is None else self.dream.curves) | own
 
     def run(self, page: Page, most_steps: int | None = None) -> None:
         """Until the person finishes, or after `most_steps`; what is being recorded is saved."""
@@ -246,10 +246,7 @@ class LiveSession:
         self._shown = now
         env, recorder, dream = self.env, self.recorder, self.dream
         hand = self.cast.hand
-        lines = [
-            self._stages(),
-            f"acts: {self.cast.acts}" + (" (paused)" if self.is_paused else ""),
-        ]
+        lines = [self._stages(), "**paused**" if self.is_paused else ""]
         if recorder.is_on or recorder.saved:
             lines.append(f"recording into `{recorder.out}`: {recorder.saved} episodes saved")
         page.show(Instant(
