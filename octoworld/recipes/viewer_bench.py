@@ -112,12 +112,12 @@ class ViewerBench:
 def scrub_drones(config: ViewerBenchConfig, scratch: Path) -> ArmResult:
     """Updates a second of a flight of many drones."""
     options = {"task_options": {"num_drones": config.drones}}
-    return _scrub(_recorded("MultiHover", ("overview",), config.steps, options, scratch), config)
+    return scrub(_recorded("MultiHover", ("overview",), config.steps, options, scratch), config)
 
 
 def scrub_arm(config: ViewerBenchConfig, scratch: Path) -> ArmResult:
     """Updates a second of an arm seen by two cameras."""
-    return _scrub(_recorded("PickUp", ("front", "wrist"), config.steps, {}, scratch), config)
+    return scrub(_recorded("PickUp", ("front", "wrist"), config.steps, {}, scratch), config)
 
 
 def _recorded(
@@ -138,7 +138,8 @@ def _recorded(
     return folder
 
 
-def _scrub(folder: Path, config: ViewerBenchConfig) -> ArmResult:
+def scrub(folder: Path, config: ViewerBenchConfig) -> ArmResult:
+    """Show steps of the first episode in `folder`, half of them in order, half here and there."""
     app = ViewerApp(open_recording(folder), port=PORT)
     try:
         last = len(app.episode) - 1
@@ -221,7 +222,7 @@ def _client(app: ViewerApp) -> Iterator[_Client]:
 
 def open_large(config: ViewerBenchConfig, scratch: Path) -> ArmResult:
     """Seconds until a large data set is on the page, three times."""
-    folder, seconds = _large(config.frames, scratch), []
+    folder, seconds = large_dataset(config.frames, scratch), []
     for _ in range(3):
         began = time.monotonic()
         app = ViewerApp(open_recording(folder), port=PORT)
@@ -233,7 +234,7 @@ def open_large(config: ViewerBenchConfig, scratch: Path) -> ArmResult:
 
 def jump(config: ViewerBenchConfig, scratch: Path) -> ArmResult:
     """Jumps a second in the longest episode."""
-    app = ViewerApp(open_recording(_large(config.frames, scratch)), port=PORT)
+    app = ViewerApp(open_recording(large_dataset(config.frames, scratch)), port=PORT)
     try:
         app.open_episode(0)
         rng = np.random.default_rng(0)
@@ -247,7 +248,7 @@ def jump(config: ViewerBenchConfig, scratch: Path) -> ArmResult:
         app.close()
 
 
-def _large(frames: int, scratch: Path) -> Path:
+def large_dataset(frames: int, scratch: Path) -> Path:
     """A data set of `frames` frames: the first episode has a fifth of them, the others 500 each."""
     folder = scratch / f"large-{frames}"
     if folder.exists():
@@ -293,7 +294,7 @@ def watch_training(config: ViewerBenchConfig, scratch: Path) -> ArmResult:
     view: subprocess.Popen | None = None
     try:
         metrics = run_folder / "metrics.jsonl"
-        _wait(lambda: metrics.exists() and _steps(metrics)[0] > 0, train, "the training")
+        _wait(lambda: metrics.exists() and last_row(metrics)[0] > 0, train, "the training")
         view = _process(["view", str(run_folder), "--port", str(PORT + 1)], scratch / "view.txt")
         said = scratch / "view.txt"
         _wait(lambda: "http://" in said.read_text(), view, "the viewer")
@@ -349,7 +350,7 @@ def _wait(is_there: Callable[[], bool], process: subprocess.Popen, who: str) -> 
     raise OctoworldError(f"bench viewer: {who} did not start; see its output beside the results")
 
 
-def _steps(metrics: Path) -> tuple[int, float]:
+def last_row(metrics: Path) -> tuple[int, float]:
     """Step and time [s of the training] of the last whole row."""
     with metrics.open("rb") as file:
         file.seek(max(0, metrics.stat().st_size - 4000))
@@ -364,12 +365,12 @@ def _steps(metrics: Path) -> tuple[int, float]:
 
 def _rate(metrics: Path, seconds: float) -> float:
     """Steps a second of the training over the next `seconds`, from row to row."""
-    first = _steps(metrics)
+    first = last_row(metrics)
     time.sleep(seconds)
-    last = _steps(metrics)
+    last = last_row(metrics)
     while last[0] == first[0]:
         time.sleep(0.2)
-        last = _steps(metrics)
+        last = last_row(metrics)
     return (last[0] - first[0]) / (last[1] - first[1])
 
 

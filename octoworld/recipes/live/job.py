@@ -38,7 +38,7 @@ class LiveConfig:
     seconds: float = 120.0
     """Length of an episode at most [s]."""
     cameras: tuple[str, ...] = ()
-    """Shown and recorded; default: all of the task's, and those that a world model draws."""
+    """Shown and recorded; default: all of the task's, and those of policy and world model."""
     temperature: float = 0.0
     """Factor on the policy's noise scale; 0 is its mean action."""
     driver: str | None = None
@@ -97,7 +97,8 @@ def play_live(
     kind = TASKS.get(task)
     model = None if world_model is None else load_dream_model(world_model)
     drawn = () if model is None else tuple(model.cameras)
-    cameras = config.cameras or tuple(dict.fromkeys([*kind.cameras, *drawn]))
+    looks = tuple(getattr(getattr(policy, "config", None), "cameras", ()))
+    cameras = config.cameras or tuple(dict.fromkeys([*kind.cameras, *looks, *drawn]))
     given: dict[str, Any] = {"max_episode_length": max(1, round(config.seconds * kind.fps))}
     if model is not None:
         given["image_size"] = (model.autoencoder.settings.image_size,) * 2

@@ -25,6 +25,8 @@ from .steering import Steering
 IMAGES = "observation.images."
 IDLE = 0.1
 """Between two looks at what is wanted while the world stands still [s]."""
+STILL_PERIOD = 1.0
+"""Between two drawings of a page on which nothing moves [s]."""
 SHOW_PERIOD = 0.04
 """Between two drawings of the page, at least [s]."""
 SUCCEEDED = 1.0
@@ -69,7 +71,7 @@ class LiveSession:
         self._obs: dict[str, NDArray] = {}
         self._headline = ""
         self._since = self._ended = self._shown = 0.0
-        self._is_finished = False
+        self._is_finished = self._is_shown = False
 
     @property
     def plots(self) -> dict[str, tuple[str, ...]]:
@@ -102,6 +104,7 @@ class LiveSession:
         stands = self.is_paused or self.is_over
         wants_step = False
         for order in self.steering.take(IDLE if stands else 0.0):
+            self._is_shown = False
             try:
                 wants_step |= self._obey(order)
             except OctoworldError as error:  # what is mistyped must not end the session
@@ -112,9 +115,13 @@ class LiveSession:
         late = time.monotonic() - self._ended > SUCCEEDED or not self._real
         if self.is_over and self._repeats and not self.is_paused and late:
             self._start(self.seed + 1)
-        if (self.is_paused or self.is_over) and not (wants_step and not self.is_over):
-            self._show(page, {}, always=True)
+        if self.is_over or (self.is_paused and not wants_step):
+            # a page that stands still is not sent again and again
+            if not self._is_shown or time.monotonic() - self._shown > STILL_PERIOD:
+                self._show(page, {}, always=True)
+                self._is_shown = True
             return False
+        self._is_shown = False
         return True
 
     def _obey(self, order: Order) -> bool:
