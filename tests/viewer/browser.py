@@ -47,7 +47,7 @@ def open_tab(url, text, script=""):
         browser.close()
 
 
-def wait_for(condition, seconds=20.0):
+def wait_for(condition, seconds=60.0):
     """Whether `condition()` comes true in time."""
     deadline = time.monotonic() + seconds
     while not condition() and time.monotonic() < deadline:
@@ -68,7 +68,7 @@ SMALLER, TOLERANCE = 4, 14.0
 other versions of browser and fonts draw edges elsewhere, but no other robot."""
 
 
-def looks_as_stored(tab, name, box, path, seconds=40.0):
+def looks_as_stored(tab, name, box, path, seconds=90.0):
     """Whether what stands in `box` (left, top, right, bottom) comes to look as the stored picture.
 
     With OCTOWORLD_DRAW_PICTURES set it is stored anew instead, after a while. The whole page is
@@ -76,7 +76,7 @@ def looks_as_stored(tab, name, box, path, seconds=40.0):
     """
     stored = STORED / f"{name}.png"
     if os.environ.get("OCTOWORLD_DRAW_PICTURES"):
-        time.sleep(15)
+        time.sleep(20)
         STORED.mkdir(exist_ok=True)
         Image.fromarray(_small(tab, box, path)).save(stored, optimize=True)
         return True

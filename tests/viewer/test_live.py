@@ -61,7 +61,7 @@ def test_a_person_drives_the_world_and_its_dream(tmp_path):
             tab.keyboard.press("t")
             assert wait_for(lambda number=number: job.step == number)
             assert wait_for(lambda: job.page.held.text.value == "-")  # a new press, not a long one
-        tab.wait_for_selector("text=wrist", timeout=60_000)
+        tab.wait_for_selector("text=reward and success", timeout=60_000)
         assert job.now.is_paused and job.now.driver == "expert"
         assert looks_as_stored(tab, "live-scene", SCENE, shots / "live.png")
         assert looks_as_stored(tab, "live-dream", SIDE, shots / "live.png")
