@@ -257,7 +257,7 @@ class LivePage(ScenePage):
             self.driver.value = now.driver
         self.stage.show(now.row)
         self._place(now)
-        for camera in {*now.images, *now.imagined}:
+        for camera in dict.fromkeys([*now.imagined, *now.images]):
             self._show_camera(camera, now.images.get(camera), now.imagined.get(camera))
         self._plot(now)
 
