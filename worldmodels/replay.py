@@ -109,6 +109,7 @@ def replay(
             episodes=[dataset.episodes[i] for i in episode],
             latents=made[0],
             objects=made[2],
+            anchors=dataset.first_latents(episode),
         ),
         _trust(made[0], latents[flat], model, config),
         rows,
@@ -117,17 +118,17 @@ def replay(
 
 
 @torch.no_grad()
-def objects_seen(model: LatentWorldModel, imagined: Replayed, recorded: EpisodeDataset,
-                 batch_size: int = 512) -> torch.Tensor:  # fmt: skip
-    """Objects (F, O) that the model's eyes find in imagined rows, whatever it believed.
+def objects_seen(
+    model: LatentWorldModel, data: EpisodeDataset, batch_size: int = 512
+) -> torch.Tensor:
+    """Objects (F, O) that the model's eyes find in frames, whatever it believed.
 
     The eyes learned from recorded frames alone: they read what a picture shows.
     """
-    data, found = imagined.dataset, []
-    firsts = torch.from_numpy(np.repeat(recorded.starts[imagined.episode], data.lengths))
+    owner, found = np.repeat(np.arange(len(data)), data.lengths), []
     for rows in torch.arange(data.num_rows).split(batch_size):
         given = (
-            recorded.need_latents()[firsts[rows]], data.need_latents()[rows], data.proprio[rows]
+            data.first_latents(owner[rows.numpy()]), data.need_latents()[rows], data.proprio[rows]
         )  # fmt: skip
         found.append(model.find_objects(*(x.to(model.device) for x in given)).cpu())
     return torch.cat(found)

@@ -90,6 +90,7 @@ def score_episodes(
                 latents[rows].to(reflector.device),
                 dataset.proprio[rows].to(reflector.device),
                 [texts[i] for i in part],
+                dataset.first_latents([chosen[i] for i in part]).to(reflector.device),
             )
             for i, score in zip(part, verdict.success.cpu(), strict=True):
                 scores[i] = score

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +19,7 @@ from .questions import Question, Questions, check_questions, smooth_labels
 class WindowConfig:
     """What the reflector is shown in training."""
 
-    length: int = 3
+    length: int = 2
     """Steps of a window; every step is judged."""
     positive_share: float = 0.3
     """Windows that end in success."""
@@ -38,6 +38,8 @@ class WindowConfig:
     """Noise on latents in training [latent std]."""
     proprio_noise: float = 0.02
     """Noise on proprioception in training [its std]."""
+    objects_noise: float = 0.02
+    """Noise on what borrowed eyes find in training [its std]."""
 
     def __post_init__(self) -> None:
         if self.positive_share + self.near_share + self.wrong_share > 1:
@@ -67,15 +69,27 @@ class Windows:
     """(B, T) trust in the label."""
     told: torch.Tensor
     """(B, T, D) numbers to be read off the frames, NaN where unknown."""
+    objects: torch.Tensor
+    """(B, T, O) what borrowed eyes find; O may be 0."""
+
+
+Look = Callable[[EpisodeDataset], torch.Tensor]
+"""What borrowed eyes find in each row (F, O)."""
 
 
 class _Source:
     """One data set and all that is asked about it, prepared for drawing."""
 
     def __init__(
-        self, dataset: EpisodeDataset, questions: Questions, config: WindowConfig, told_dim: int
+        self,
+        dataset: EpisodeDataset,
+        questions: Questions,
+        config: WindowConfig,
+        told_dim: int,
+        look: Look | None,
     ) -> None:
         check_questions(dataset, questions)
+        self.objects = dataset.proprio[:, :0] if look is None else look(dataset)
         self.dataset = dataset
         self.asked: list[Question] = [q for asked in questions for q in asked]
         self.episode = np.repeat(np.arange(len(dataset)), [len(asked) for asked in questions])
@@ -115,10 +129,11 @@ class WindowSampler:
         sources: Sequence[tuple[EpisodeDataset, Questions]],
         config: WindowConfig,
         told_dim: int = 0,
+        look: Look | None = None,
     ) -> None:
         """`sources`: rows and what is asked about them; the first is real, others generated."""
         self.config = config
-        self.sources = [_Source(d, q, config, told_dim) for d, q in sources]
+        self.sources = [_Source(d, q, config, told_dim, look) for d, q in sources]
         if not self.sources[0].groups[0]:
             raise DatasetError("no row of the episodes shows success; a reflector cannot learn it")
 
@@ -136,7 +151,7 @@ class WindowSampler:
         ]
         tensors = [
             torch.cat([getattr(p, name) for p in parts])
-            for name in ("latents", "proprio", "target", "progress", "weight", "told")
+            for name in ("latents", "proprio", "target", "progress", "weight", "told", "objects")
         ]
         instructions = [text for p in parts for text in p.instructions]
         return Windows(tensors[0], tensors[1], instructions, *tensors[2:])
@@ -171,6 +186,7 @@ class WindowSampler:
             source.progress[steps],
             source.sure[steps],
             source.told[steps],
+            source.objects[rows],
         )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch.nn import functional as F
 
@@ -16,6 +17,7 @@ from octoworld.data.words import build_vocabulary
 
 from ..autoencoder import FrameAutoencoder, encode_dataset
 from ..dataset import EpisodeDataset
+from ..latent_model import LatentWorldModel
 from .calibrate import calibrate
 from .model import Reflector, ReflectorConfig
 from .questions import Questions, recorded_questions
@@ -35,7 +37,7 @@ class ReflectorTrainConfig:
     """What it is shown."""
     fit: FitConfig = field(
         default_factory=lambda: FitConfig(
-            steps=4000, batch_size=40, learning_rate=1.5e-3, weight_decay=1e-2, ema_decay=0.995
+            steps=4000, batch_size=48, learning_rate=2e-3, weight_decay=1e-2, ema_decay=0.995
         )
     )
     """Optimisation; a batch is windows."""
@@ -61,6 +63,7 @@ def train_reflector(
     questions: Questions | None = None,
     generated: Sequence[Asked] = (),
     validation: Sequence[Asked] = (),
+    lender: LatentWorldModel | None = None,
     device: str = "cpu",
 ) -> tuple[Reflector, dict[str, float]]:
     """A trained reflector (weights also in `folder`) and its last training metrics.
@@ -76,6 +79,7 @@ def train_reflector(
         validation: other episodes, real and imagined, by which training ends and on which
             temperature, bias and threshold are set; without them it takes all its steps, and these
             stay 1, 0 and 0.5.
+        lender: a world model of the same latents whose eyes it borrows.
         device: where it is trained and stays.
 
     Raises:
@@ -90,10 +94,16 @@ def train_reflector(
     texts = {t for asked in questions for question in asked for t in question.texts}
     vocabulary = build_vocabulary(sorted(texts | {e.instruction for e in dataset.episodes}))
     told = told_numbers(questions)
-    reflector = Reflector.build(autoencoder, config.model, vocabulary, dataset.proprio, told)
+    reflector = Reflector.build(
+        autoencoder, config.model, vocabulary, dataset.proprio, told, lender
+    )
     reflector.to(device)  # type: ignore[arg-type]
     told_dim = 0 if told is None else told.shape[1]
-    sampler = WindowSampler([(dataset, questions), *generated], config.windows, told_dim)
+
+    def look(data: EpisodeDataset) -> torch.Tensor:
+        return look_at(reflector, data)
+
+    sampler = WindowSampler([(dataset, questions), *generated], config.windows, told_dim, look)
 
     def loss_fn(step: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
         windows = sampler.draw(config.fit.batch_size, generator)
@@ -101,7 +111,7 @@ def train_reflector(
 
     check = None
     if validation:
-        shown = WindowSampler(validation, config.windows, told_dim)
+        shown = WindowSampler(validation, config.windows, told_dim, look)
         generator = torch_generator(seed, "reflector", "validation")
         held = shown.draw(config.validation_windows, generator)
         check = Check(
@@ -114,6 +124,21 @@ def train_reflector(
         calibrate(reflector, validation)
     reflector.eval().save_pretrained(str(folder))
     return reflector, metrics
+
+
+@torch.no_grad()
+def look_at(reflector: Reflector, data: EpisodeDataset, batch_size: int = 512) -> torch.Tensor:
+    """What borrowed eyes find in each row (F, O), once for all: they do not learn."""
+    if reflector.eyes is None:
+        return data.proprio[:, :0]
+    reflector.eval()
+    owner, found = np.repeat(np.arange(len(data)), data.lengths), []
+    for rows in torch.arange(data.num_rows).split(batch_size):
+        given = (
+            data.need_latents()[rows], data.proprio[rows], data.first_latents(owner[rows.numpy()])
+        )  # fmt: skip
+        found.append(reflector.look(*(x.to(reflector.device) for x in given)).cpu())
+    return torch.cat(found)
 
 
 def told_numbers(questions: Questions) -> torch.Tensor | None:
@@ -142,11 +167,13 @@ def window_loss(
     """
     device, noise = reflector.device, config.windows
     latents, proprio = windows.latents.to(device), windows.proprio.to(device)
+    objects = windows.objects.to(device)
     if generator is not None:
         latents = latents + noise.latent_noise * _like(latents, generator)
         proprio = proprio + noise.proprio_noise * reflector.proprio_std * _like(proprio, generator)
+        objects = objects + noise.objects_noise * _like(objects, generator)
     words = reflector.tokenize(windows.instructions).to(device)
-    thoughts = reflector(latents, proprio, words)
+    thoughts = reflector(latents, proprio, words, objects)
     target, weight = windows.target.to(device), windows.weight.to(device)
     entropy = F.binary_cross_entropy_with_logits(thoughts.logit, target, reduction="none")
     success = (weight * entropy).sum() / weight.sum().clamp(min=1e-6)

@@ -157,7 +157,7 @@ def imagine(config: ReflectorBenchConfig, split: str, folder: Path) -> None:
             "latents": made.dataset.need_latents(),
             "proprio": made.dataset.proprio,
             "believed": made.dataset.state[:, made.dataset.proprio.shape[1] :].contiguous(),
-            "seen": objects_seen(model, made, data),
+            "seen": objects_seen(model, made.dataset),
             "trust": made.trust,
             "rows": torch.from_numpy(np.concatenate(made.rows)),
             "lengths": torch.from_numpy(made.dataset.lengths),
@@ -182,6 +182,7 @@ def load_imagined(folder: Path, split: str, data: EpisodeDataset) -> tuple[Repla
         episodes=[data.episodes[e] for e in episode],
         latents=kept["latents"],
         objects=kept["believed"],
+        anchors=data.first_latents(episode),
     )
     parts = np.split(rows.numpy(), starts[1:])
     return Replayed(made, kept["trust"], parts, episode), kept["seen"]
@@ -256,7 +257,8 @@ def learn(config: ReflectorBenchConfig, seed: int, folder: Path) -> None:
     _, metrics = train_reflector(
         data, codec(config), config.reflector, place, seed=seed, questions=questions,
         generated=[asked["imagined train"]],
-        validation=[asked["validation"], asked["imagined validation"]], device=config.device,
+        validation=[asked["validation"], asked["imagined validation"]],
+        lender=world_model(config), device=config.device,
     )  # fmt: skip
     write_json(place / "done.json", metrics | {"looks": read_json(place / "looks.json")})
 

@@ -124,7 +124,7 @@ def learn_reflector(run: Run) -> dict[str, Any]:
 
     def imagined(data: EpisodeDataset, label: str) -> Asked:
         made = replay(model, data, config.replay, torch_generator(config.seed, "replay", label))
-        seen = objects_seen(model, made, data)
+        seen = objects_seen(model, made.dataset)
         return made.dataset, imagined_questions(made, data, config.tasks, seen)
 
     real = (heldout, tabletop_questions(heldout.episodes, config.tasks))
@@ -141,6 +141,7 @@ def learn_reflector(run: Run) -> dict[str, Any]:
             questions=tabletop_questions(training.episodes, config.tasks),
             generated=[imagined(training, "train")],
             validation=[real, made],
+            lender=model,
         )
         _save(run, "reflector", folder)
         facts = dict(metrics)
