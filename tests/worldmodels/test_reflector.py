@@ -5,10 +5,13 @@ import pytest
 import torch
 
 from octoworld.core.errors import DatasetError
+from octoworld.core.fit import FitConfig
 from octoworld.data.episode import Episode
 from worldmodels.reflector import (
     Question,
     Reflector,
+    ReflectorConfig,
+    ReflectorTrainConfig,
     WindowConfig,
     card_of,
     evaluate_reflector,
@@ -16,6 +19,7 @@ from worldmodels.reflector import (
     judge_episode,
     recorded_questions,
     score_episodes,
+    train_reflector,
 )
 from worldmodels.reflector.card import calibration_gaps, expected_calibration_error
 from worldmodels.reflector.questions import (
@@ -27,7 +31,8 @@ from worldmodels.reflector.questions import (
     smooth_labels,
 )
 from worldmodels.reflector.sampler import WindowSampler
-from worldmodels.replay import ReplayConfig, replay
+from worldmodels.reflector.train import look_at
+from worldmodels.replay import ReplayConfig, objects_seen, replay
 
 
 def question(success, sure=None, **more) -> Question:
@@ -74,6 +79,26 @@ def test_save_and_load(reflector, trained, tmp_path):
     data = trained["held_out"].subset([0])
     assert torch.equal(score_episodes(reflector, data)[0], score_episodes(again, data)[0])
     assert float(again.threshold) == float(reflector.threshold)
+
+
+def test_borrowed_eyes_see_what_the_world_model_sees(trained):
+    model, data = trained["model"], trained["held_out"].subset([0, 1])
+    config = ReflectorTrainConfig(
+        model=ReflectorConfig(dim=16, heads=2, text_layers=1, width=8, blocks=1, points=2),
+        fit=FitConfig(steps=2, batch_size=4),
+    )
+    judge, _ = train_reflector(
+        data, trained["autoencoder"], config, trained["folder"] / "borrowing", seed=0, lender=model
+    )
+    found = look_at(judge, data) * model.state_std[2:] + model.state_mean[2:]
+    torch.testing.assert_close(found, objects_seen(model, data), atol=1e-5, rtol=1e-5)
+    before = [judge.score_latents(data.latents[:6][None], data.proprio[:6][None], ["push"])]
+    before.append(
+        judge.score_latents(
+            data.latents[:6][None], data.proprio[:6][None], ["push"], data.latents[-1:]
+        )
+    )
+    assert not torch.equal(*(v.success for v in before)), "another first frame is another memory"
 
 
 def test_replay_labels_generated_rows(trained):
