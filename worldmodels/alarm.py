@@ -92,7 +92,7 @@ class Alarm(Hook):
         if not env.config.record:
             raise ConfigError("an alarm needs an env that records: ImaginationConfig(record=True)")
         self.env, self.horizon, self.reader, self.seed = env, horizon, reader, seed
-        self.others = tuple(others) or (env.world_model,)
+        self.others: tuple[Any, ...] = tuple(others) or (env.world_model,)
         self.config = config or AlarmConfig()
 
     def on_start(self, state: TrainerState) -> None:

@@ -26,8 +26,10 @@ from tasks.manipulation.hindsight import (
     places_read,
 )
 from worldmodels.dataset import EpisodeDataset
-from worldmodels.reflector.questions import Question, near_success
-from worldmodels.replay import Replayed
+from worldmodels.latent_model import LatentWorldModel
+from worldmodels.reflector.questions import Question, near_success, recorded_questions
+from worldmodels.reflector.train import Asked
+from worldmodels.replay import ReplayConfig, Replayed, objects_seen, replay
 
 NEAR_STEPS = 8
 """Steps from success that count as near."""
@@ -35,6 +37,8 @@ NEAR_MARGIN = 0.04
 """Places that miss success by less than this count as near [m]."""
 FAR_MARGIN = 0.15
 """Margins are told up to this [m]."""
+TABLETOP = ("PushToZone", "PickUp", "PlaceInBin", "OpenDrawer")
+"""Tasks of the one scene."""
 MEMORY = ("block_color", "gripper", "wording", "zone_color")
 """Columns of `task_memory` of a table-top task."""
 
@@ -88,6 +92,38 @@ def imagined_questions(
         )
         found.append(_asked(episode, tasks, true, seen, config))
     return found
+
+
+def tasks_asked(episodes: Sequence[Episode]) -> tuple[str, ...]:
+    """Tasks that can be asked about episodes: the four of the table-top if all are of it, or ()."""
+    needed = {"observation.environment_state", "task_memory"}
+    known = all(e.info.get("task") in TABLETOP and needed <= e.columns.keys() for e in episodes)
+    return TABLETOP if known else ()
+
+
+def real_questions(data: EpisodeDataset, tasks: Sequence[str]) -> Asked:
+    """Recorded rows and what is asked about them; without `tasks`, what recordings alone tell."""
+    told = tabletop_questions(data.episodes, tasks) if tasks else recorded_questions(data)
+    return data, told
+
+
+def imagined(
+    model: LatentWorldModel,
+    data: EpisodeDataset,
+    config: ReplayConfig,
+    generator: torch.Generator,
+    tasks: Sequence[str],
+) -> Asked:
+    """What a world model makes of recorded actions, and what is asked about that.
+
+    With `tasks` pictures answer for themselves, by the model's own eyes; without, the recorded
+    answer counts as much as imagination agrees with the recording.
+    """
+    made = replay(model, data, config, generator)
+    if tasks and model.eyes is not None:
+        seen = objects_seen(model, made.dataset)
+        return made.dataset, imagined_questions(made, data, tasks, seen)
+    return made.dataset, recorded_questions(made.dataset, made.trust, words_of=data)
 
 
 def _asked(

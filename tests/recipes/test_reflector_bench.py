@@ -64,8 +64,9 @@ def test_the_mean_calibration_outcome_is_the_calibration_error():
         for s in scores
     ]
     found = judged_outcomes(JUDGE, scores, asked, 0.9)  # type: ignore[arg-type]
-    joined = [np.concatenate(x) for x in ([s.numpy() for s in scores], [q.success for q in asked])]
-    assert np.mean(found["calibration error"]) == pytest.approx(expected_calibration_error(*joined))
+    probability = np.concatenate([s.numpy() for s in scores])
+    error = expected_calibration_error(probability, np.concatenate([q.success for q in asked]))
+    assert np.mean(found["calibration error"]) == pytest.approx(error)
     bins = reliability(scores, asked)
     assert sum(count for count, *_ in bins) == 26
 

@@ -185,10 +185,11 @@ def witness_sees(config: ReflectorBenchConfig, made: Replayed, probe: StateProbe
     """Objects (F, 17) that the witness reads off decoded pictures; yaw is not read, and stays 0."""
     model = world_model(config)
     data, columns = made.dataset, probe.columns
+    probe.to(config.device)  # type: ignore[arg-type]
     objects = torch.zeros(data.num_rows, OBJECTS_DIM)
     for rows in torch.arange(data.num_rows).split(256):
         frames = model.decode(data.need_latents()[rows].to(model.device))
-        read = probe.to(config.device).read(frames).cpu()
+        read = probe.read(frames).cpu()
         tool = data.proprio[rows, :3]
         found = {
             "block": read[:, columns["block"]],

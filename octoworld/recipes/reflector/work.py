@@ -52,7 +52,8 @@ def world_folder(config: ReflectorBenchConfig) -> Path:
 
 def world_model(config: ReflectorBenchConfig) -> LatentWorldModel:
     """Whose frames are judged."""
-    return load_latent_model(world_folder(config) / "worldmodel").to(config.device)
+    model = load_latent_model(world_folder(config) / "worldmodel")
+    return model.to(config.device)  # type: ignore[arg-type]
 
 
 def codec(config: ReflectorBenchConfig) -> FrameAutoencoder:

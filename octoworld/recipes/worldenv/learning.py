@@ -29,9 +29,8 @@ from worldmodels.flow import FlowWorldModel, Sight, train_flow
 from worldmodels.metrics import rollout_report
 from worldmodels.reflector import Reflector, evaluate_reflector, train_reflector
 from worldmodels.reflector.train import Asked
-from worldmodels.replay import objects_seen, replay
 
-from ..questions import imagined_questions, tabletop_questions
+from ..questions import imagined, real_questions
 from ..stages import Run
 from .config import WorldEnvConfig
 from .recordings import load
@@ -122,13 +121,11 @@ def learn_reflector(run: Run) -> dict[str, Any]:
     training, heldout = datasets(run)
     model = worldmodel(run)
 
-    def imagined(data: EpisodeDataset, label: str) -> Asked:
-        made = replay(model, data, config.replay, torch_generator(config.seed, "replay", label))
-        seen = objects_seen(model, made.dataset)
-        return made.dataset, imagined_questions(made, data, config.tasks, seen)
+    def made(data: EpisodeDataset, label: str) -> Asked:
+        generator = torch_generator(config.seed, "replay", label)
+        return imagined(model, data, config.replay, generator, config.tasks)
 
-    real = (heldout, tabletop_questions(heldout.episodes, config.tasks))
-    made = imagined(heldout, "heldout")
+    real, dreamt = real_questions(heldout, config.tasks), made(heldout, "heldout")
     facts = _take(run, "reflector")
     if not facts:
         folder = run.path("training", "reflector")
@@ -138,15 +135,17 @@ def learn_reflector(run: Run) -> dict[str, Any]:
             config.reflector,
             folder,
             seed=config.seed,
-            questions=tabletop_questions(training.episodes, config.tasks),
-            generated=[imagined(training, "train")],
-            validation=[real, made],
+            questions=real_questions(training, config.tasks)[1],
+            generated=[made(training, "train")],
+            validation=[real, dreamt],
             lender=model,
         )
         _save(run, "reflector", folder)
         facts = dict(metrics)
     judge = reflector(run)
-    cards = {"real": evaluate_reflector(judge, *real), "imagined": evaluate_reflector(judge, *made)}
+    cards = {
+        "real": evaluate_reflector(judge, *real), "imagined": evaluate_reflector(judge, *dreamt)
+    }  # fmt: skip
     for name, card in cards.items():
         facts |= {name: card.as_dict(), f"f1_{name}": card.f1}
         facts |= {f"false_success_{name}": card.false_success}
