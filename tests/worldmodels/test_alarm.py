@@ -102,7 +102,7 @@ def test_frames_that_do_not_show_the_actions_are_counted(trained, reflector, red
         assert frames["front"].shape[1] == actions.shape[1] + 1
         return SimpleNamespace(match=torch.zeros(actions.shape[:2]))
 
-    alarm = alarm_of(trained, reflector, red, trained["model"])
+    alarm = alarm_of(trained, reflector, red, trained["model"], stride=1)
     alarm.reader = reader
     assert alarm.measure(Always(HONEST))["misread"] == 1.0
 

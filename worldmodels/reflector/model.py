@@ -129,7 +129,7 @@ class Reflector(ModelMixin, ConfigMixin):
             nn.Linear(self.sight.num_features + object_dim + proprio_dim + dim, 2 * dim), nn.SiLU(),
             nn.Linear(2 * dim, dim), nn.SiLU(),
         )  # fmt: skip
-        self.teller = nn.Linear(dim, told_dim)
+        self.teller = nn.Linear(dim, told_dim) if told_dim else None
         self.judge = nn.Sequential(
             nn.Linear(settings.window * dim, dim), nn.SiLU(), nn.Linear(dim, 2)
         )
@@ -206,7 +206,8 @@ class Reflector(ModelMixin, ConfigMixin):
         stacked = torch.cat([padded[:, i : i + steps] for i in range(window)], -1)
         stacked = F.dropout(stacked, self.settings.dropout, self.training)
         logit, progress = self.judge(stacked).unbind(-1)
-        return Thoughts(logit, progress.sigmoid(), self.teller(vector))
+        told = vector[..., :0] if self.teller is None else self.teller(vector)
+        return Thoughts(logit, progress.sigmoid(), told)
 
     @torch.no_grad()
     def look(
