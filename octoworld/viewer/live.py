@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import viser
 from numpy.typing import NDArray
+from viser._messages import HotkeyKey
 
 from .frames import Frames, difference
 from .held import Held
@@ -32,6 +33,14 @@ What = Literal[
     "target", "drone", "wake", "finish",
 ]  # fmt: skip
 Button = Literal["pause", "step", "reset", "record", "push", "wake", "finish"]
+HOTKEYS: dict[Button, tuple[str, HotkeyKey]] = {
+    "pause": ("Pause or go on", "P"),
+    "step": ("One step", "T"),
+    "reset": ("New start", "N"),
+    "record": ("Record, or stop", "R"),
+    "push": ("Push", "G"),
+}
+"""Buttons that have a key too: what the page's list of commands calls them, and which key."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +83,7 @@ class Offer:
     seed: int
     """Of the first start."""
     keys: tuple[str, ...]
-    """Names of keys that mean something."""
+    """Names of keys that drive."""
     legend: str
     """What they do, in Markdown."""
     bodies: tuple[str, ...] = ()
@@ -156,6 +165,7 @@ class LivePage(ScenePage):
         self._plotted = 0.0
         self._ball: viser.IcosphereHandle | None = None
         self.buttons: dict[Button, viser.GuiButtonHandle] = {}
+        self._values: dict[Button, Callable[[], Any]] = {}
         self.dials: dict[str, viser.GuiSliderHandle[float]] = {}
         self.strips: dict[str, Strip] = {}
         self.handle: viser.TransformControlsHandle | None = None
@@ -197,6 +207,10 @@ class LivePage(ScenePage):
             self._listening = gui.add_markdown(UNHEARD)
             gui.add_markdown(offer.legend)
         self._button("finish", "Finish", icon.FLAG)
+        for what, (label, key) in HOTKEYS.items():
+            if what in self.buttons:
+                command = gui.add_command(label, hotkey=key)
+                command.on_trigger(lambda _, what=what: self._clicked(what))
         self.add_side("Cameras and signals", SIDE_WIDTH)
         self.listen(offer.keys, self._player.hold, self._player.look)
 
@@ -220,10 +234,14 @@ class LivePage(ScenePage):
         label: str,
         icon: viser.IconName,
         color: Any = "gray",
-        value: Any = lambda: None,
+        value: Callable[[], Any] = lambda: None,
     ) -> None:
         self.buttons[what] = self.server.gui.add_button(label, icon=icon, color=color)
-        self.buttons[what].on_click(lambda _: self._tell(what, value()))
+        self._values[what] = value
+        self.buttons[what].on_click(lambda _: self._clicked(what))
+
+    def _clicked(self, what: Button) -> None:
+        self._tell(what, self._values[what]())
 
     def _tell(self, what: What, value: Any = None) -> None:
         self._player.tell(Order(what, value))

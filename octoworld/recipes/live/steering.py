@@ -13,22 +13,15 @@ from octoworld.viewer.live import Order
 
 from ..teleop.commands import Commands
 
-ORDERS = {
-    "p": Order("pause"),
-    "t": Order("step"),
-    "n": Order("reset"),
-    "r": Order("record"),
-    "g": Order("push"),
-    "pad9": Order("reset"),
-    "pad3": Order("record"),
-}
-"""Keys and buttons of a gamepad (start, Y) beside the page's own buttons."""
+ORDERS = {"pad9": Order("reset"), "pad3": Order("record")}
+"""Buttons of a gamepad (start, Y) beside the page's own buttons and keys."""
 SAID = (
     ("p / t", "pause or go on / one step"),
     ("n", "new start"),
     ("r", "record, or stop"),
     ("g", "push"),
 )
+"""Of the page's keys, see `viewer.live.HOTKEYS`."""
 
 
 class Steering:
@@ -44,9 +37,8 @@ class Steering:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """Names of all keys that mean something."""
-        own = [key for key in ORDERS if not key.startswith("pad")]
-        return (*own, *([] if self.commands is None else self.commands.keys))
+        """Names of all keys that drive."""
+        return () if self.commands is None else tuple(self.commands.keys)
 
     @property
     def legend(self) -> str:
