@@ -54,9 +54,7 @@ class TinyAgent:
         """See `Agent.act`."""
         places = list(view.images)
         features = look(self.model, _stack(view.images))
-        seen = understand(
-            self.model, features, places, view.instruction, view.text, view.feedback
-        )
+        seen = understand(self.model, features, places, view.instruction, view.text, view.feedback)
         written = self.model.write(seen, temperature=self.temperature, generator=self.generator)
         here = where(view.text, places)
         at = places[here] if here >= 0 else ""

@@ -7,7 +7,7 @@ and is held still afterwards: policies read its features and what it recognised.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
@@ -36,7 +36,11 @@ class EyeConfig:
     """Weight of what is there against what is not: most labels are seldom true."""
     shift: int = 4
     """Pictures are moved by up to so many pixels in training."""
-    fit: FitConfig = FitConfig(steps=2400, batch_size=192, learning_rate=2e-3, ema_decay=0.995)
+    fit: FitConfig = field(
+        default_factory=lambda: FitConfig(
+            steps=2400, batch_size=192, learning_rate=2e-3, ema_decay=0.995
+        )
+    )
     """Optimiser."""
 
 

@@ -108,7 +108,7 @@ class Grammar:
         return 5 * has_place.long() + _LINE
 
     def mask(self, states: torch.Tensor, pictures: torch.Tensor) -> torch.Tensor:
-        """States (N,), pictures that there are (N, P) bool -> tokens that may come (N, size + P)."""
+        """States (N,), pictures (N, P) bool -> which tokens may come (N, size + P)."""
         allowed = self.allowed.to(states.device)[states]
         return torch.cat([allowed[:, : self.size], allowed[:, self.size :] & pictures], dim=1)
 

@@ -32,9 +32,7 @@ class Cache:
     keys: torch.Tensor | None = None
     values: torch.Tensor | None = None
 
-    def add(
-        self, keys: torch.Tensor, values: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def add(self, keys: torch.Tensor, values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Append one token's, and give all."""
         if self.keys is not None and self.values is not None:
             keys = torch.cat([self.keys, keys], 2)
@@ -63,9 +61,7 @@ class DecoderBlock(nn.Module):
         keys, values = map(self._split, self.key_value(memory).chunk(2, dim=-1))
         return Memory(keys, values, mask[:, None, None, :])
 
-    def forward(
-        self, x: torch.Tensor, memory: Memory, cache: Cache | None = None
-    ) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, memory: Memory, cache: Cache | None = None) -> torch.Tensor:
         """(N, T, width) -> the same; with a cache T is 1 and the earlier tokens are in it."""
         query, key, value = map(self._split, self.qkv(self.norm_self(x)).chunk(3, dim=-1))
         if cache is not None:

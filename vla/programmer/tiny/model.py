@@ -134,15 +134,18 @@ class TinyProgrammer(nn.Module):
         ]
 
     def encode(self, seen: Seen) -> tuple[torch.Tensor, torch.Tensor]:
-        """Memory (B, P + W, width) and where something is (B, P + W); pictures come first."""
+        """Memory (B, P + W', width) and where something is; pictures first, then words in use."""
         recognised = self.eye.recognise(seen.features) @ self.of_label @ self.words.weight
         flags = self.flags[0] + self.flags[2:][seen.mentioned]
         spots = torch.arange(seen.pictures.shape[1], device=seen.at.device)
         here = (seen.at[:, None] == spots)[..., None] * self.flags[1]
         pictures = self.feature(seen.features) + recognised + flags + here
-        told = self.words(seen.words) + self.positions
+        # most scenes have no feedback yet: columns without a word anywhere cost time for nothing
+        used = (seen.words != 0).any(0).nonzero()[:, 0]
+        words = seen.words[:, used]
+        told = self.words(words) + self.positions[used]
         x = torch.cat([pictures, told], 1)
-        mask = torch.cat([seen.pictures, seen.words != 0], 1)
+        mask = torch.cat([seen.pictures, words != 0], 1)
         for block in self.encoder:
             x = block(x, mask)
         return self.memory_norm(x), mask
@@ -158,9 +161,7 @@ class TinyProgrammer(nn.Module):
         places = self.place(memory[owner[:, None], spots])
         return torch.where((tokens >= self.grammar.size)[..., None], places, words)
 
-    def _logits(
-        self, x: torch.Tensor, pointed: torch.Tensor, owner: torch.Tensor
-    ) -> torch.Tensor:
+    def _logits(self, x: torch.Tensor, pointed: torch.Tensor, owner: torch.Tensor) -> torch.Tensor:
         """(N, T, width) -> (N, T, size + P)."""
         x = self.norm(x)
         said = self.say(x) @ self.words(self.of_token).T + self.bias
