@@ -44,6 +44,10 @@ class EyeConfig:
     """Optimiser."""
 
 
+GROUPS = 4
+"""Of channels that are normalised together; at least two channels each."""
+
+
 class Eye(nn.Module):
     """Pictures (B, H, W, 3) uint8 -> features (B, F) -> logits of labels (B, labels)."""
 
@@ -54,7 +58,7 @@ class Eye(nn.Module):
         height, width = config.image_size
         layers: list[nn.Module] = []
         for ins, outs, kernel in ((3, a, 5), (a, b, 3), (b, c, 3), (c, d, 3)):
-            layers += [nn.Conv2d(ins, outs, kernel, 2, kernel // 2), nn.GroupNorm(8, outs)]
+            layers += [nn.Conv2d(ins, outs, kernel, 2, kernel // 2), nn.GroupNorm(GROUPS, outs)]
             layers.append(nn.ReLU())
         self.trunk = nn.Sequential(*layers, nn.Flatten())
         self.features = nn.Linear(d * (height // 16) * (width // 16), config.features)
