@@ -18,8 +18,9 @@ class Arm:
     """Whose programs it imitates."""
     only_successes: bool = False
     """Whether programs after which the goal did not hold are left out."""
-    longer: int = 0
-    """1: as many further steps as the control needs to get the compute of feedback."""
+    steps: tuple[int, int] = (1, 0)
+    """How often it takes `OctopusConfig.sft.steps`, and how often `OctopusConfig.longer`, the steps
+    that stand against the compute of feedback."""
     is_blind: bool = False
     """Pictures are taken away, in training and in tests."""
     is_main: bool = False
@@ -28,17 +29,17 @@ class Arm:
 
 ARMS: dict[str, Arm] = {
     "sft": Arm("imitate", is_main=True),
-    "sft-longer": Arm("imitate", longer=1, is_main=True),
-    "sft-successes": Arm("imitate", only_successes=True, longer=1, is_main=True),
+    "sft-longer": Arm("imitate", "sft", steps=(0, 1), is_main=True),
+    "sft-successes": Arm("imitate", only_successes=True, steps=(1, 1), is_main=True),
     "rlef": Arm("loop", "sft", is_main=True),
     "rlef-grpo": Arm("grpo", "sft"),
     "rlef-tree": Arm("tree", "sft"),
     "rejection": Arm("reject", "sft"),
     "successes-rlef": Arm("loop", "sft-successes"),
     "perfect": Arm("imitate", teacher="perfect"),
-    "perfect-longer": Arm("imitate", teacher="perfect", longer=1),
+    "perfect-longer": Arm("imitate", "perfect", teacher="perfect", steps=(0, 1)),
     "perfect-rlef": Arm("loop", "perfect", teacher="perfect"),
-    "blind": Arm("imitate", only_successes=True, longer=1, is_blind=True),
+    "blind": Arm("imitate", only_successes=True, is_blind=True),
 }
 """Arms that are trained; parents before their children."""
 SHUFFLED, RANDOM = "shuffled-views", "random-programs"
@@ -47,5 +48,5 @@ TOLD, UNTOLD = "retries-told", "retries-untold"
 """`rlef` with up to three programs an episode, with and without the feedback."""
 ORACLE = "oracle"
 """The program that solves a test instance, carried out."""
-EXTRA = ("objects", "paraphrases")
-"""Test splits of main arms alone."""
+SIDE_SPLITS = ("seen", "layouts")
+"""Test splits of the other arms."""

@@ -52,19 +52,19 @@ class OctopusConfig:
     """Homes of a split that are used, its first ones (each has 40)."""
     eye: EyeConfig = field(default_factory=EyeConfig)
     """How it looks and learns."""
-    width: int = 128
-    """Of the policy's tokens."""
+    width: int = 96
+    """Of the policy's tokens: 1.0 M parameters, the eye's 0.4 M included."""
     sft: FitConfig = field(
         default_factory=lambda: FitConfig(
-            steps=1500, batch_size=64, learning_rate=1e-3, ema_decay=0.99
+            steps=800, batch_size=64, learning_rate=1e-3, ema_decay=0.99
         )
     )
     """Imitation, before anything else."""
-    longer: int = 1500
+    longer: int = 800
     """Further steps of imitation of the control that gets as much compute as RLEF."""
     rl: TrainerConfig = field(
         default_factory=lambda: TrainerConfig(
-            iterations=120, group_size=8, num_groups=32, max_groups=64, horizon=1, returns="sum",
+            iterations=80, group_size=8, num_groups=32, max_groups=64, horizon=1, returns="sum",
             credit="episode", min_group_std=0.01, temperature=1.0, final_temperature=1.0,
             learning_rate=3e-4, epochs=2, minibatch_size=256, ratio_tolerance=1e-3, max_kl=0.0,
             anchor_weight=0.0, checkpoint_every=20,
@@ -75,6 +75,8 @@ class OctopusConfig:
     """Groups collected at a time."""
     validate_every: int = 20
     """Iterations between validations."""
+    failures: int = 800
+    """Further starts of training by feedback, for each seed: where programs of `sft` got stuck."""
     rounds: int = 2
     """Of rejection sampling."""
     samples: int = 4
@@ -83,7 +85,7 @@ class OctopusConfig:
     """Of the main arms."""
     side_seeds: tuple[int, ...] = (0, 1, 2)
     """Of the others."""
-    retries: int = 1000
+    retries: int = 500
     """Test instances of the comparison with and without feedback."""
     jobs: int = field(default_factory=usable_cpus)
     """Processes at a time, of one thread each."""
@@ -110,7 +112,7 @@ def quick_octopus() -> OctopusConfig:
     full = OctopusConfig()
     return replace(
         full,
-        homes=2, stills=12, demonstrations=24, rewards=12, validation=8,
+        failures=4, homes=2, stills=12, demonstrations=24, rewards=12, validation=8,
         tests=dict.fromkeys(full.tests, 8), shards=1, width=32,
         eye=replace(
             full.eye, channels=(8, 8, 16, 16), features=32,

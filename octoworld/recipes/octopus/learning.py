@@ -21,6 +21,7 @@ from .arms import ARMS, Arm
 from .config import OctopusConfig
 from .env import ProgramEnv
 from .episodes import GRAMMAR_TABLES
+from .failures import load_failures
 from .scenes import Scenes, concatenated, load_scenes, perfect_turns
 from .seeing import new_policy
 
@@ -46,7 +47,8 @@ def learn(config: OctopusConfig, name: str, seed: int, folder: Path) -> None:
     rows, tokens = examples(demonstrations, config.max_tokens, arm.only_successes)
     spent: dict[str, float] = {}
     if arm.how == "imitate":
-        fits = replace(config.sft, steps=config.sft.steps + arm.longer * config.longer)
+        steps = arm.steps[0] * config.sft.steps + arm.steps[1] * config.longer
+        fits = replace(config.sft, steps=steps)
         imitate(model, demonstrations, rows, tokens, fits, place, seed)
         spent = {"gradient_steps": fits.steps, "programs": 0}
     else:
@@ -54,7 +56,8 @@ def learn(config: OctopusConfig, name: str, seed: int, folder: Path) -> None:
         validation = load_scenes(config, "validation", folder)
         if arm.is_blind:
             rewards, validation = rewards.blind(), validation.blind()
-        pool = concatenated(demonstrations, rewards)
+        stuck = load_failures(folder, seed)
+        pool = concatenated(demonstrations, rewards, stuck.blind() if arm.is_blind else stuck)
         if arm.how == "reject":
             spent = reject(model, config, pool, (demonstrations, rows, tokens), place, seed)
         else:

@@ -110,6 +110,8 @@ class Scenes:
 
     def blind(self) -> Scenes:
         """The same without anything to see: all pictures alike."""
+        if not len(self):
+            return self
         features = torch.zeros_like(self.columns["features"])
         return Scenes(self.columns | {"features": features}, self.instances, self.turns)
 
@@ -209,12 +211,18 @@ def vars_of(instance: Instance) -> list[Any]:
 def load_scenes(config: OctopusConfig, name: str, folder: Path) -> Scenes:
     """What `prepare` left of all shards."""
     shards = TEST_SHARDS if name in config.tests else config.shards
-    paths = [folder / "scenes" / name / f"{i}.safetensors" for i in range(shards)]
+    return read_scenes([folder / "scenes" / name / f"{i}.safetensors" for i in range(shards)])
+
+
+def read_scenes(paths: Sequence[Path]) -> Scenes:
+    """Scenes of several files, one after the other."""
     rows: list[dict[str, torch.Tensor]] = []
     told: list[dict[str, Any]] = []
     for path in paths:
         columns = load_tensors(path)
         told += read_json(path.with_suffix(".json"))
+        if "at" not in columns:
+            continue  # nothing of the kind was found
         for i in range(len(columns["at"])):
             count = int(columns["pictures"][i].sum())
             row = {k: v[i] for k, v in columns.items() if k != "pictures"}
@@ -225,11 +233,12 @@ def load_scenes(config: OctopusConfig, name: str, folder: Path) -> Scenes:
     turns = [from_rows([one["turn"]])[0] if one["turn"] else None for one in told]
     if len(told) != len(rows):
         raise DatasetError(f"{paths[0].parent}: {len(rows)} scenes, but {len(told)} descriptions")
-    return Scenes(stack(rows), found, turns)
+    return Scenes(stack(rows) if rows else {}, found, turns)
 
 
 def concatenated(*parts: Scenes) -> Scenes:
-    """Scenes one after the other."""
+    """Scenes one after the other; parts may be empty."""
+    parts = tuple(p for p in parts if len(p))
     most = max(p.columns["features"].shape[1] for p in parts)
 
     def wide(values: torch.Tensor) -> torch.Tensor:
@@ -253,11 +262,12 @@ def concatenated(*parts: Scenes) -> Scenes:
 
 
 def perfect_turns(scenes: Scenes) -> Scenes:
-    """The same scenes, with the perfect teacher's program where an attempt begins, else none."""
-    turns: list[Turn | None] = []
-    for instance, turn in zip(scenes.instances, scenes.turns, strict=True):
-        tokens = None if turn is None or turn.before else perfect_tokens(instance)
-        turns.append(
-            None if tokens is None or turn is None else replace(turn, tokens=tokens, success=True)
-        )
-    return Scenes(scenes.columns, scenes.instances, turns)
+    """Scenes in which an attempt begins, with the program of the perfect teacher."""
+    rows = [i for i, turn in enumerate(scenes.turns) if turn is not None and not turn.before]
+    turns: list[Turn | None] = [
+        replace(turn, tokens=perfect_tokens(scenes.instances[i]), success=True)
+        for i, turn in enumerate(scenes.turns)
+        if turn is not None and not turn.before
+    ]
+    columns = {name: column[torch.tensor(rows)] for name, column in scenes.columns.items()}
+    return Scenes(columns, [scenes.instances[i] for i in rows], turns)

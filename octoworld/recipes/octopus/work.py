@@ -7,8 +7,9 @@ from pathlib import Path
 import torch
 
 from ..suite.work import Job, do
-from .arms import ARMS, EXTRA, ORACLE, RANDOM, SHUFFLED, TOLD, UNTOLD
+from .arms import ARMS, ORACLE, RANDOM, SHUFFLED, SIDE_SPLITS, TOLD, UNTOLD
 from .config import OctopusConfig
+from .failures import collect_failures
 from .learning import learn
 from .scenes import TEST_SHARDS, prepare, record_stills
 from .seeing import learn_to_see
@@ -30,7 +31,7 @@ def splits_of(config: OctopusConfig, arm: str) -> tuple[str, ...]:
     if arm in (TOLD, UNTOLD):
         return ("seen",)
     is_main = arm == ORACLE or (arm in ARMS and ARMS[arm].is_main)
-    return tuple(s for s in config.tests if is_main or s not in EXTRA)
+    return tuple(s for s in config.tests if is_main or s in SIDE_SPLITS)
 
 
 def prepared(config: OctopusConfig, folder: Path) -> None:
@@ -59,7 +60,9 @@ def learning(config: OctopusConfig, folder: Path) -> list[list[Job]]:
         depth[name] = depth[arm.parent] + 1 if arm.parent else 0
     for level in sorted(set(depth.values())):
         names = [n for n in ARMS if depth[n] == level]
-        names.sort(key=lambda n: -ARMS[n].longer)
+        names.sort(key=lambda n: (ARMS[n].how == "imitate", -sum(ARMS[n].steps)))
+        if level == 1:
+            rounds.append([(collect_failures, (config, seed, folder)) for seed in config.seeds])
         rounds.append(
             [(learn, (config, n, seed, folder)) for n in names for seed in seeds_of(config, n)]
         )
