@@ -4,9 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 SOURCES := octoworld sim robots tasks worldmodels vla tests
-# two processes with one thread each: the tests' arrays are too small to share among threads
-# files in their order, since xdist would put those of few but long tests last, one process idle
-TEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
+# more arguments of pytest, such as `-k hover` or `-n 0`
+TEST_ARGS ?=
 
 .PHONY: help setup setup-test demo test check format clean
 
@@ -23,6 +22,7 @@ demo: setup ## Post-train a policy inside a learned world model, then watch it i
 	@$(BIN)/octoworld demo
 
 test: setup-test ## Run the tests
+	@# one thread each: the tests' arrays are too small to share among threads
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadgroup $(TEST_ARGS)
 
 check: setup ## Lint, format, types, import rules, file lengths

@@ -55,12 +55,16 @@ class StateProbe(ModelMixin, ConfigMixin):
 
     @register_to_config
     def __init__(
-        self, probe_config: dict, cameras: list[str], image_size: int, names: dict[str, int]
+        self, probe_config: dict, cameras: list[str], image_size: int, names: list[tuple[str, int]]
     ) -> None:
-        """Build from `to_dict(ProbeConfig)`, and the quantities read: name -> how many numbers."""
+        """Build from `to_dict(ProbeConfig)`, and the quantities read: (name, how many numbers).
+
+        They are no mapping because their order is that of the columns, and JSON files sort keys.
+        """
         super().__init__()
         self.settings = settings = from_dict(ProbeConfig, dict(probe_config))
-        width, points, total = settings.width, settings.points, sum(names.values())
+        width, points = settings.width, settings.points
+        total = sum(size for _, size in names)
         self.convolutions = nn.Sequential(
             nn.Conv2d(5, width, 5, stride=2, padding=2), nn.GroupNorm(8, width), nn.SiLU(),
             nn.Conv2d(width, 2 * width, 3, stride=2, padding=1), nn.GroupNorm(8, 2 * width),
@@ -82,7 +86,7 @@ class StateProbe(ModelMixin, ConfigMixin):
     def columns(self) -> dict[str, slice]:
         """Name -> its columns."""
         found, first = {}, 0
-        for name, size in self.config["names"].items():
+        for name, size in self.config["names"]:
             found[name] = slice(first, first + size)
             first += size
         return found
@@ -156,7 +160,7 @@ def train_probe(
     torch.manual_seed(derive_seed(seed, "probe", "init"))
     cameras = list(dataset.frames)
     size = int(dataset.frames[cameras[0]].shape[1])
-    names = {name: values.shape[1] for name, values in targets.items()}
+    names = [(name, values.shape[1]) for name, values in targets.items()]
     probe = StateProbe(to_dict(config), cameras, size, names).to(device)  # type: ignore[arg-type]
     wanted = torch.cat([v.float() for v in targets.values()], 1)
     probe.mean.copy_(wanted.mean(0))

@@ -238,7 +238,9 @@ def test_training_data_of_the_train_split_says_so_and_has_its_starts(task, tmp_p
 
 @pytest.mark.parametrize(("scene", "task"), [("reach", "Reach"), ("workbench", "PressButton")])
 def test_the_suite_bench_learns_from_the_train_split_alone(scene, task, tmp_path):
-    config = SuiteConfig({scene: (task,)}, demonstrations=(2,), seeds=(0,), stills=3)
+    config = SuiteConfig(
+        {scene: (task,)}, demonstrations=(2,), seeds=(0,), stills=3, scene_stills=3
+    )
     record_stills(config, task, tmp_path)
     record_demonstrations(config, task, 0, tmp_path)
     for kind, purpose in (("demonstrations-0", "demonstrations"), ("stills", "stills")):

@@ -68,6 +68,12 @@ def test_samples_lie_about_what_euler_gives_and_wider_when_hot(start):
     assert spread[0.5] < spread[2.0]
 
 
+def test_at_temperature_nought_there_is_one_video(start):
+    _, first, _, log_prob = sampled(start, 0, temperature=0.0)
+    _, second, _, _ = sampled(start, 1, temperature=0.0)
+    assert torch.equal(seen(first), seen(second)) and bool(torch.isposinf(log_prob).all())
+
+
 def test_equal_seeds_equal_videos_and_the_history_goes_on(start):
     history, first, _, _ = sampled(start, 5)
     _, second, _, _ = sampled(start, 5)

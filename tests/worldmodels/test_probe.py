@@ -44,7 +44,9 @@ def test_clips_keep_their_shape_and_saving_changes_nothing(probe, tmp_path):
     found = probe.read(clips)
     assert found.shape == (3, 4, 4)
     probe.save_pretrained(str(tmp_path))
-    assert torch.equal(StateProbe.from_pretrained(str(tmp_path)).read(clips), found)
+    again = StateProbe.from_pretrained(str(tmp_path))
+    assert torch.equal(again.read(clips), found)
+    assert list(again.columns) == ["tool", "block"], "in their order, whatever JSON sorts"
 
 
 def test_what_does_not_fit_is_named(probe, tmp_path):

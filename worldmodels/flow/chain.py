@@ -55,7 +55,7 @@ def sample_chain(
 
     Returns:
         The longer history, what is seen, the chain (B, steps + 1, K, S, C) from pure noise to the
-        sample, and its mean log-density per number (B,).
+        sample, and its mean log-density per number (B,), infinite at temperature 0.
     """
     seen = model.foresee(history, actions)
     shape = (len(history), actions.shape[1], *seen.last.shape[1:])
@@ -112,6 +112,8 @@ def _step(
 
 
 def _log_density(x: torch.Tensor, mean: torch.Tensor, std: float) -> torch.Tensor:
-    """(B, ...) -> (B,) mean log-density per number under N(mean, std)."""
+    """(B, ...) -> (B,) mean log-density per number under N(mean, std); infinite of no spread."""
+    if std == 0:
+        return torch.full((len(x),), math.inf, device=x.device)
     square = ((x - mean) / std).pow(2).flatten(1).mean(1)
     return -0.5 * square - math.log(std) - 0.5 * math.log(2 * math.pi)

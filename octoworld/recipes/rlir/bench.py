@@ -147,7 +147,8 @@ def store(config: RlirBenchConfig, paradigm: str, scratch: Path, folder: Path) -
         return ArmResult(starts, outcomes, facts=facts | {"made_on": made_on()})
 
     kept = to_dict(config)
-    del kept["device"], kept["jobs"]  # they change when it is done, not what is found
+    for name in ("device", "jobs", "readers"):  # they change when it is done, not what is found
+        del kept[name]
     arms = [arm_name(paradigm, arm) for arm in (*ARMS, *CEILINGS)]
     run(claims(config), measure, folder, config=kept, only=arms)
     told = {

@@ -67,6 +67,9 @@ class RlirBenchConfig:
         default_factory=lambda: judge_config(num_bins=3, dimensions=("dx", "dy", "dz"))
     )
     """Who judges."""
+    readers: str = ""
+    """Folder with `reward`, `judge`, `veto` and `witness`, such as `assets/checkpoints/readers`,
+    which are then taken instead of being learned."""
     gate: GateConfig = field(default_factory=GateConfig)
     """What both have to pass, on recorded frames and on those redrawn by each codec."""
     probe: ProbeConfig = field(default_factory=ProbeConfig)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from octoworld.core.errors import DatasetError
-from octoworld.core.io import load_tensors, save_tensors, write_json
+from octoworld.core.errors import CheckpointError, DatasetError
+from octoworld.core.io import atomic_folder, load_tensors, save_tensors, write_json
 from octoworld.core.paths import asset
 from octoworld.core.rng import torch_generator
 from octoworld.data.episode import Episode
@@ -118,7 +119,7 @@ def autoencoder() -> FrameAutoencoder:
 def learn_reader(config: RlirBenchConfig, role: str, folder: Path) -> None:
     """The reward's network or the judge's, and what its gate found."""
     place = folder / role
-    if (place / GATE_FILE).exists():
+    if (place / GATE_FILE).exists() or _taken(config, role, folder):
         return
     settings: InverseDynamicsTrainConfig = getattr(config, role)
     for_reward, for_judge, rest = parts_of(folder)
@@ -131,15 +132,31 @@ def learn_reader(config: RlirBenchConfig, role: str, folder: Path) -> None:
     tested = load(folder, ("wander test", "expert test"))
     generator = torch_generator(SEEDS[role], "gate")
     report = gate(model, tested, generator, config.gate)
-    through = gate(model, tested, generator, config.gate, redraw=lambda x: _through(codec, x))
+    through = gate(model, tested, generator, config.gate, redraw=lambda x: redrawn(codec, x))
     write_json(place / "reconstructions.json", {"joint": through.joint, "passed": through.passed})
     report.save(place / GATE_FILE)
+
+
+def _taken(config: RlirBenchConfig, role: str, folder: Path) -> bool:
+    """Whether a reader was copied from `config.readers`, with what its gate found.
+
+    Raises:
+        CheckpointError: that folder holds none of this role.
+    """
+    if not config.readers:
+        return False
+    source = Path(config.readers) / role
+    if not (source / "config.json").exists():
+        raise CheckpointError(f"{source} holds no reader (no config.json)")
+    with atomic_folder(folder / role) as temporary:
+        shutil.copytree(source, temporary, dirs_exist_ok=True)
+    return True
 
 
 def learn_probe(config: RlirBenchConfig, role: str, folder: Path) -> None:
     """Who reads places: `veto` on the reward's episodes, `witness` on the judge's."""
     place = folder / role
-    if (place / "config.json").exists():
+    if (place / "config.json").exists() or _taken(config, role, folder):
         return
     for_reward, for_judge, _ = parts_of(folder)
     data = for_reward if role == "veto" else for_judge
@@ -173,7 +190,8 @@ def witnesses_of(config: RlirBenchConfig, folder: Path) -> Witnesses:
     return Witnesses(judge, probe, {name: (seen[name], columns[name]) for name in PLACES})
 
 
-def _through(codec: FrameAutoencoder, frames: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def redrawn(codec: FrameAutoencoder, frames: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Clips after the way through an autoencoder, camera -> (B, T, H, W, 3) uint8."""
     parts = []
     with torch.no_grad():
         for first in range(0, len(next(iter(frames.values()))), 32):

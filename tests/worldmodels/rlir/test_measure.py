@@ -35,7 +35,10 @@ def witnesses() -> Witnesses:
     )  # fmt: skip
     judge = InverseDynamics(to_dict(settings), "judge", 1, ["b"], 0).eval()
     probe = StateProbe(
-        to_dict(ProbeConfig(width=8, points=4, hidden=16)), ["front"], 32, {"tool": 2, "block": 2}
+        to_dict(ProbeConfig(width=8, points=4, hidden=16)),
+        ["front"],
+        32,
+        [("tool", 2), ("block", 2)],
     ).eval()
     return Witnesses(judge, probe, {"tool": (slice(0, 2), slice(0, 2))})
 
