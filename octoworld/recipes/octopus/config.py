@@ -52,8 +52,8 @@ class OctopusConfig:
     """Homes of a split that are used, its first ones (each has 40)."""
     eye: EyeConfig = field(default_factory=EyeConfig)
     """How it looks and learns."""
-    width: int = 96
-    """Of the policy's tokens: 1.0 M parameters, the eye's 0.4 M included."""
+    width: int = 112
+    """Of the policy's tokens; with the eye the policy has 1.4 M parameters."""
     sft: FitConfig = field(
         default_factory=lambda: FitConfig(
             steps=800, batch_size=64, learning_rate=1e-3, ema_decay=0.99

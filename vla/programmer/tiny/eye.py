@@ -27,9 +27,9 @@ class EyeConfig:
     """How it looks, and how it learns."""
 
     image_size: tuple[int, int] = (64, 64)
-    """Of every picture, (H, W); multiples of 16."""
+    """Of every picture, (H, W); multiples of 8."""
     channels: tuple[int, int, int, int] = (24, 48, 96, 128)
-    """Of the four convolutions, each of which halves the picture."""
+    """Of the convolutions, each of which halves the picture; the last also looks without halving."""
     features: int = 128
     """Numbers that a picture becomes."""
     present_weight: float = 4.0
@@ -56,22 +56,35 @@ class Eye(nn.Module):
         self.config, self.labels = config, labels
         a, b, c, d = config.channels
         height, width = config.image_size
-        layers: list[nn.Module] = []
-        for ins, outs, kernel in ((3, a, 5), (a, b, 3), (b, c, 3), (c, d, 3)):
-            layers += [nn.Conv2d(ins, outs, kernel, 2, kernel // 2), nn.GroupNorm(GROUPS, outs)]
-            layers.append(nn.ReLU())
-        self.trunk = nn.Sequential(*layers, nn.Flatten())
-        self.features = nn.Linear(d * (height // 16) * (width // 16), config.features)
+        self.trunk = nn.Sequential(*_layer(3, a, 5, 2), *_layer(a, b, 3, 2), *_layer(b, c, 3, 2))
+        self.whole = nn.Sequential(*_layer(c, d, 3, 2), nn.Flatten())
+        """What the picture is of."""
+        self.parts = nn.Sequential(*_layer(c + 2, d, 3, 1))
+        """What lies somewhere in it: the strongest answer counts, wherever it is."""
+        size = d * (-(-height // 16)) * (-(-width // 16)) + d
+        self.features = nn.Linear(size, config.features)
         self.names = nn.Linear(config.features, len(labels))
+        y, x = torch.meshgrid(
+            torch.linspace(-1, 1, height // 8), torch.linspace(-1, 1, width // 8), indexing="ij"
+        )
+        # what is at the edge belongs to the neighbour
+        self.register_buffer("spots", torch.stack([x, y])[None], persistent=False)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Features (B, F)."""
-        x = images.permute(0, 3, 1, 2).float() / 127.5 - 1
-        return F.relu(self.features(self.trunk(x)))
+        x = self.trunk(images.permute(0, 3, 1, 2).float() / 127.5 - 1)
+        placed = torch.cat([x, self.spots.expand(len(x), -1, -1, -1)], 1)
+        found = torch.cat([self.whole(x), self.parts(placed).amax((2, 3))], 1)
+        return F.relu(self.features(found))
 
     def recognise(self, features: torch.Tensor) -> torch.Tensor:
         """Probability of each label (..., labels)."""
         return self.names(features).sigmoid()
+
+
+def _layer(ins: int, outs: int, kernel: int, stride: int) -> list[nn.Module]:
+    convolution = nn.Conv2d(ins, outs, kernel, stride, kernel // 2)
+    return [convolution, nn.GroupNorm(GROUPS, outs), nn.ReLU()]
 
 
 def train_eye(
