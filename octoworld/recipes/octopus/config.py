@@ -13,8 +13,8 @@ from vla.programmer.tiny import EyeConfig, TinyProgrammerConfig
 
 from .language import GRAMMAR, LABELS, training_sentences, vocabulary
 
-FORGETFUL = Teacher(0.6, 0.6, 0.45, 0.6, 0.0)
-"""What it forgets more often than not, who imitates it forgets always. 56 % of its programs succeed
+FORGETFUL = Teacher(0.6, 0.55, 0.35, 0.6, 0.0)
+"""What it forgets more often than not, who imitates it forgets always. Some 56 % of its programs succeed
 (the bench prints how many)."""
 TEACHERS = {"forgetful": FORGETFUL, "perfect": PERFECT}
 PURPOSES = ("stills", "demonstrations", "rewards", "validation")
@@ -56,11 +56,11 @@ class OctopusConfig:
     """Of the policy's tokens; with the eye the policy has 1.4 M parameters."""
     sft: FitConfig = field(
         default_factory=lambda: FitConfig(
-            steps=800, batch_size=64, learning_rate=1e-3, ema_decay=0.99
+            steps=700, batch_size=64, learning_rate=1e-3, ema_decay=0.99
         )
     )
     """Imitation, before anything else."""
-    longer: int = 800
+    longer: int = 700
     """Further steps of imitation of the control that gets as much compute as RLEF."""
     rl: TrainerConfig = field(
         default_factory=lambda: TrainerConfig(

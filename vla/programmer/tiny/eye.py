@@ -29,7 +29,7 @@ class EyeConfig:
     image_size: tuple[int, int] = (64, 64)
     """Of every picture, (H, W); multiples of 8."""
     channels: tuple[int, int, int, int] = (24, 48, 96, 128)
-    """Of the convolutions, each of which halves the picture; the last also looks without halving."""
+    """Of the convolutions, each of which halves the picture; the last looks without halving, too."""
     features: int = 128
     """Numbers that a picture becomes."""
     present_weight: float = 4.0
@@ -50,6 +50,9 @@ GROUPS = 4
 
 class Eye(nn.Module):
     """Pictures (B, H, W, 3) uint8 -> features (B, F) -> logits of labels (B, labels)."""
+
+    spots: torch.Tensor
+    """(1, 2, H / 8, W / 8) where a part of the picture is."""
 
     def __init__(self, config: EyeConfig, labels: Labels) -> None:
         super().__init__()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import nn
@@ -78,6 +79,10 @@ class TinyProgrammer(nn.Module):
     """Encoder over pictures and words, decoder over programs, the eye beside them."""
 
     chunk_size = 1
+    of_token: torch.Tensor
+    """(words of the grammar,) their numbers in the vocabulary."""
+    of_label: torch.Tensor
+    """(labels, vocabulary) share of each word in a label."""
 
     def __init__(self, config: TinyProgrammerConfig) -> None:
         super().__init__()
@@ -121,6 +126,10 @@ class TinyProgrammer(nn.Module):
             for word in parts:
                 shares[row, self.reading.index[word]] += 1 / len(parts)
         return shares
+
+    @property
+    def _blocks(self) -> list[DecoderBlock]:
+        return cast("list[DecoderBlock]", list(self.decoder))
 
     # -- what is seen ------------------------------------------------------------------------------
 
@@ -184,7 +193,7 @@ class TinyProgrammer(nn.Module):
             [self.first.expand(len(tokens), 1, -1), self._inputs(tokens[:, :-1], memory, owner)], 1
         )
         x = x + self.token_positions[: tokens.shape[1]]
-        for block in self.decoder:
+        for block in self._blocks:
             x = block(x, block.remember(memory, mask).of(owner))
         logits = self._logits(x, pointed, owner) / temperature
         allowed = self._allowed(tokens, seen.at[owner] >= 0, seen.pictures[owner])
@@ -224,7 +233,7 @@ class TinyProgrammer(nn.Module):
         count, length = len(owner), self.config.max_tokens
         memory, mask = self.encode(seen)
         pointed = self.pointed(memory[:, : seen.pictures.shape[1]])
-        remembered = [block.remember(memory, mask).of(owner) for block in self.decoder]
+        remembered = [block.remember(memory, mask).of(owner) for block in self._blocks]
         caches = [Cache() for _ in self.decoder]
         pictures = seen.pictures[owner]
         states = self.grammar.start(seen.at[owner] >= 0)
