@@ -14,8 +14,8 @@ from vla.programmer.tiny import EyeConfig, TinyProgrammerConfig
 from .language import GRAMMAR, LABELS, training_sentences, vocabulary
 
 FORGETFUL = Teacher(0.6, 0.55, 0.35, 0.6, 0.0)
-"""What it forgets more often than not, who imitates it forgets always. Some 56 % of its programs succeed
-(the bench prints how many)."""
+"""What it forgets more often than not, who imitates it forgets always. Some 56 % of its programs
+succeed (the bench prints how many)."""
 TEACHERS = {"forgetful": FORGETFUL, "perfect": PERFECT}
 PURPOSES = ("stills", "demonstrations", "rewards", "validation")
 """Uses of training's own instances; each has numbers of its own."""

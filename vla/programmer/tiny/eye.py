@@ -29,7 +29,7 @@ class EyeConfig:
     image_size: tuple[int, int] = (64, 64)
     """Of every picture, (H, W); multiples of 8."""
     channels: tuple[int, int, int, int] = (24, 48, 96, 128)
-    """Of the convolutions, each of which halves the picture; the last looks without halving, too."""
+    """Of the convolutions, each of which halves the picture; the last also works at 1/8."""
     features: int = 128
     """Numbers that a picture becomes."""
     present_weight: float = 4.0
