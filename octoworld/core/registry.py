@@ -125,6 +125,7 @@ BENCHES: Registry = Registry(
         "octoworld.recipes.gpu_bench",
         "octoworld.recipes.imagination_bench",
         "octoworld.recipes.octopus.bench",
+        "octoworld.recipes.reflector.bench",
         "octoworld.recipes.rlir.bench",
         "octoworld.recipes.soak_bench",
         "octoworld.recipes.suite.bench",
