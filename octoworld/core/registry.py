@@ -124,6 +124,7 @@ BENCHES: Registry = Registry(
         "octoworld.recipes.elsewhere_benches",
         "octoworld.recipes.gpu_bench",
         "octoworld.recipes.imagination_bench",
+        "octoworld.recipes.octopus.bench",
         "octoworld.recipes.reflector.bench",
         "octoworld.recipes.rlir.bench",
         "octoworld.recipes.soak_bench",

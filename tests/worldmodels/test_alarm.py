@@ -64,7 +64,7 @@ def alarm_of(trained, reflector, red, model, **config) -> Alarm:
         ImaginationConfig(horizon=12, record=True, starts=StartConfig(middle_share=0.0)),
         autoreset_mode=AutoresetMode.DISABLED,
     )  # fmt: skip
-    settings = AlarmConfig(every=1, starts=8, **config)
+    settings = AlarmConfig(every=1, starts=8, denied=0.3, **config)  # two of eight are chance
     return Alarm(env, horizon=3, others=[trained["model"]], config=settings)
 
 
