@@ -44,6 +44,8 @@ class EpisodeDataset:
     """(F, S, C) float32 standardised, once an autoencoder has seen the images."""
     objects: torch.Tensor | None = None
     """(F, O) float32 where the objects are, if the recordings tell (simulation does)."""
+    anchors: torch.Tensor | None = None
+    """(E, S, C) latents of the frame that each episode began with, where its rows do not."""
 
     @classmethod
     def from_episodes(
@@ -102,6 +104,7 @@ class EpisodeDataset:
             episodes=[self.episodes[i] for i in indices],
             latents=None if self.latents is None else self.latents[pick],
             objects=None if self.objects is None else self.objects[pick],
+            anchors=None if self.anchors is None else self.anchors[torch.from_numpy(indices)],
         )
 
     def rows(self, episode: int) -> NDArray[np.int64]:
@@ -157,6 +160,13 @@ class EpisodeDataset:
     def state(self) -> torch.Tensor:
         """(F, P + O): proprioception, then the objects where known."""
         return self.proprio if self.objects is None else torch.cat([self.proprio, self.objects], 1)
+
+    def first_latents(self, episodes: ArrayLike) -> torch.Tensor:
+        """Latents (n, S, C) of the frames that n episodes began with."""
+        episodes = np.asarray(episodes, np.int64)
+        if self.anchors is not None:
+            return self.anchors[torch.from_numpy(episodes)]
+        return self.need_latents()[torch.from_numpy(self.starts[episodes])]
 
     def need_latents(self) -> torch.Tensor:
         """Latents (F, S, C); raises DatasetError before `encode_dataset`."""

@@ -19,7 +19,7 @@ from sim.vec_env import ChunkResult, VecEnv
 
 from .dataset import IMAGE, STATE, EpisodeDataset
 from .model import WorldModel
-from .record import EpisodeRecorder
+from .record import EpisodeRecorder, Track
 from .reflector import Reflector, debounce
 from .starts import StartConfig, StartSampler
 
@@ -117,6 +117,7 @@ class WorldModelEnv(VecEnv):
         self._recorder = EpisodeRecorder(num_envs, self.fps) if self.config.record else None
         self._history: Any = None
         self._window: Any = None
+        self._first = torch.empty(0)
         self._frames = {
             c: np.zeros((num_envs, *dataset.frames[c].shape[1:]), np.uint8) for c in cameras
         }
@@ -164,13 +165,14 @@ class WorldModelEnv(VecEnv):
         latents = self.dataset.need_latents()[judged].to(self.device)
         proprio = self.dataset.proprio[judged].to(self.device)
         index = torch.from_numpy(worlds)
+        first = self.dataset.first_latents(episode).to(self.device)
         if self._history is None:
             if len(worlds) != self.num_envs:
                 raise ConfigError("the first reset must start every world; leave out reset_mask")
-            self._history, self._window = history, [latents, proprio]
+            self._history, self._window, self._first = history, [latents, proprio], first
         else:
             _write(self._history.tensors(), history.tensors(), index)
-            _write(self._window, [latents, proprio], index)
+            _write([*self._window, self._first], [latents, proprio, first], index)
         now = rows[:, -1]
         for camera, frames in self._frames.items():
             frames[mask] = self.dataset.frames[camera][now].numpy()
@@ -268,7 +270,7 @@ class WorldModelEnv(VecEnv):
         past = [x[index] for x in self._window]
         z_window, p_window = torch.cat([past[0], z], 1), torch.cat([past[1], p], 1)
         verdict = self.reflector.score_latents(
-            z_window, p_window, [self.instructions[i] for i in worlds]
+            z_window, p_window, [self.instructions[i] for i in worlds], self._first[index]
         )
         keep = past[0].shape[1]
         if keep:
@@ -374,9 +376,16 @@ class WorldModelEnv(VecEnv):
         Raises:
             ConfigError: `ImaginationConfig.record` is off.
         """
+        return self._recording().export(self.world_model.decode)
+
+    def take_tracks(self) -> list[Track]:
+        """The same as latents, not drawn, with the frame after the last action."""
+        return self._recording().take()
+
+    def _recording(self) -> EpisodeRecorder:
         if self._recorder is None:
             raise ConfigError("nothing was recorded: set ImaginationConfig(record=True)")
-        return self._recorder.export(self.world_model.decode)
+        return self._recorder
 
 
 class _Lazy:

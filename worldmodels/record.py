@@ -15,23 +15,33 @@ from .dataset import IMAGE, STATE
 
 
 @dataclass
-class _Track:
+class Track:
+    """An imagined episode of T steps."""
+
     instruction: str
+    """What the robot was told."""
     facts: dict[str, Any]
+    """Where it began: `start_episode`, `start_time`."""
     latents: list[torch.Tensor]
+    """T + 1 frames (S, C)."""
     proprio: list[torch.Tensor]
+    """T + 1 times (P,)."""
     actions: list[np.ndarray] = field(default_factory=list)
+    """T times (A,)."""
     rewards: list[float] = field(default_factory=list)
+    """T."""
     success: list[bool] = field(default_factory=list)
+    """T."""
     done: list[bool] = field(default_factory=list)
+    """T."""
 
 
 class EpisodeRecorder:
     """Keeps what N imagined worlds went through, as latents: a sixth of an image's memory."""
 
     def __init__(self, num_worlds: int, fps: float) -> None:
-        self._running: list[_Track | None] = [None] * num_worlds
-        self._ended: list[_Track] = []
+        self._running: list[Track | None] = [None] * num_worlds
+        self._ended: list[Track] = []
         self._fps = round(fps)
 
     def begin(
@@ -44,7 +54,7 @@ class EpisodeRecorder:
     ) -> None:
         """A new episode of `world`, which shows `latents` (S, C) and feels `proprio` (P,)."""
         self._close(world)
-        self._running[world] = _Track(instruction, facts, [latents.cpu()], [proprio.cpu()])
+        self._running[world] = Track(instruction, facts, [latents.cpu()], [proprio.cpu()])
 
     def step(
         self,
@@ -71,9 +81,13 @@ class EpisodeRecorder:
 
     def export(self, decode: Callable[[torch.Tensor], dict[str, torch.Tensor]]) -> list[Episode]:
         """Episodes with at least one step; then forgets them (running ones stay)."""
+        return [self._episode(t, decode) for t in self.take()]
+
+    def take(self) -> list[Track]:
+        """The same as they were kept, with the frame after the last action."""
         tracks = self._ended + [t for t in self._running if t is not None and t.actions]
         self._ended = []
-        return [self._episode(t, decode) for t in tracks]
+        return tracks
 
     def _close(self, world: int) -> None:
         track = self._running[world]
@@ -82,7 +96,7 @@ class EpisodeRecorder:
         self._running[world] = None
 
     def _episode(
-        self, track: _Track, decode: Callable[[torch.Tensor], dict[str, torch.Tensor]]
+        self, track: Track, decode: Callable[[torch.Tensor], dict[str, torch.Tensor]]
     ) -> Episode:
         images = decode(torch.stack(track.latents[:-1]))
         columns = {IMAGE + camera: x.numpy() for camera, x in images.items()}

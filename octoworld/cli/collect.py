@@ -19,10 +19,12 @@ class CollectArgs:
     """Roll out in true physics and write what was seen, felt and done.
 
     The task's scripted expert acts, a policy (`--policy`), or you, in the browser (`--teleop`).
+    Of a household task, such as put_away:mug:cabinet, the oracle's program is recorded, call by
+    call.
     """
 
     task: Annotated[str, tyro.conf.Positional]
-    """Registered task."""
+    """Registered task, or a household one."""
     out: Path
     """Folder of the new data set; with an existing one, episodes are appended."""
     episodes: int = 10
@@ -51,6 +53,8 @@ class CollectArgs:
     """Cameras recorded; default: the task's."""
     hold_steps: int = 6
     """Steps recorded after the first success."""
+    layout: int = 0
+    """Of a household task: seed of the home."""
     num_envs: int = 25
     """Worlds rolled out together; with --teleop one."""
     seconds: float = 60.0
@@ -66,16 +70,16 @@ class CollectArgs:
 def main(argv: list[str]) -> int:
     """Run the verb; returns the exit status."""
     args = parse(CollectArgs, "collect", argv)
-    from octoworld.core.errors import ConfigError
     from octoworld.core.registry import ROBOTS, TASKS
     from octoworld.recipes.recording import check_fits, next_seed
 
+    if ":" in args.task:
+        print(_programs(args))
+        return 0
     task = TASKS.get(args.task)
     robot = args.robot or task.robot
     ROBOTS.get(robot)
     _check(args)
-    if args.episodes < 1:
-        raise ConfigError(f"episodes: expected at least 1, got {args.episodes}")
     check_fits(args.out, robot, args.control_mode or task.control_mode)
     first = args.first_seed
     if first is None:
@@ -89,10 +93,31 @@ def main(argv: list[str]) -> int:
     return 0
 
 
+def _programs(args: CollectArgs) -> str:
+    """Record the oracle's programs from start after start; what came of them."""
+    from octoworld.core.io import write_text
+    from octoworld.recipes.program_recording import OracleAgent, home_scene, record_programs
+    from octoworld.recipes.recording import next_seed, write_dataset
+    from tasks.household import Instance
+    from vla.programmer import make_runner
+
+    _check(args)
+    first = args.first_seed
+    if first is None:
+        first = next_seed(args.out, args.task, 0)
+    instances = [Instance(args.task, args.layout, first + k) for k in range(args.episodes)]
+    made = (record_programs(i, OracleAgent(i), make_runner())[0] for i in instances)
+    facts = write_dataset(args.out, made, append=True, commit_each=True)
+    write_text(args.out / "scene.xml", home_scene(instances[0]))
+    return ", ".join(f"{name} {value:g}" for name, value in facts.items())
+
+
 def _check(args: CollectArgs) -> None:
     """Options that do not go together."""
     from octoworld.core.errors import ConfigError
 
+    if args.episodes < 1:
+        raise ConfigError(f"episodes: expected at least 1, got {args.episodes}")
     if args.teleop and args.policy is not None:
         raise ConfigError("--teleop and --policy: either you drive or the policy does")
     if args.noise and (args.teleop or args.policy is not None):

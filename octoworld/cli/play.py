@@ -1,11 +1,12 @@
-"""`octoworld play RUN`: record and show what a trained policy does."""
+"""`octoworld play NAME`: a task live in the browser, or episodes recorded and shown."""
 
 from __future__ import annotations
 
+import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -14,12 +15,27 @@ from .parse import parse
 
 @dataclass(frozen=True)
 class PlayArgs:
-    """Roll a policy or an expert out, write data set, films and flight logs, open the viewer."""
+    """Live: a task in the browser, acted by a policy, the expert, chance or you.
+
+    Not live: roll a policy or an expert out, write data set, films, flight logs, open the viewer.
+    """
 
     policy: Annotated[Path, tyro.conf.Positional]
     """Run folder of `octoworld train`, the folder of a policy, or a task, for its expert."""
     task: str | None = None
     """Registered task; default: the one it was trained in."""
+    live: bool | None = None
+    """Open the task in the browser and take the controls; by default at a terminal, for a task."""
+    world: Path | None = None
+    """Live: a world model (its folder, or a run's) that dreams along, beside the truth."""
+    driver: Literal["you", "policy", "expert", "random"] | None = None
+    """Live: who acts first; default: the policy, or else the expert."""
+    seconds: float = 120.0
+    """Live: length of an episode at most [s]."""
+    host: str = "127.0.0.1"
+    """Live: address to listen on; 0.0.0.0 lets other machines in, with a token."""
+    theme: Literal["dark", "light"] = "dark"
+    """Live: colours of the page."""
     episodes: int = 4
     """Episodes recorded."""
     first_seed: int = 5_000_000
@@ -31,17 +47,24 @@ class PlayArgs:
     logs: bool = True
     """Log flights (npz, CSV) and draw position, attitude and RPM over time."""
     out: Path | None = None
-    """Where to record; default: the run folder, or runs/play for a bare policy."""
+    """Where to record; default: the run folder, or runs/play for a bare policy. Live: the data set
+    that the page's button records into; default: a new one, runs/live-TASK/episodes/live-K."""
     port: int = 8080
     """First port to try for the viewer."""
     serve: bool | None = None
-    """Open the viewer at the end; by default only at a terminal."""
+    """Not live: open the viewer at the end; by default only at a terminal."""
 
 
 def main(argv: list[str]) -> int:
     """Run the verb; returns the exit status."""
     args = parse(PlayArgs, "play", argv)
     policy, task = actor(args.policy, args.task)
+    is_live = args.live
+    if is_live is None:
+        wants = args.world is not None or args.driver is not None
+        is_live = wants or (policy is None and args.serve is None and sys.stdout.isatty())
+    if is_live:
+        return go_live(args, policy, task)
     is_run = (args.policy / "config.yaml").exists()
     bare = Path("runs") / ("play" if policy is not None else f"expert-{task}")
     folder = args.out or (args.policy if is_run else bare)
@@ -67,6 +90,34 @@ def actor(name: Path, task: str | None) -> tuple[Any, str | None]:
     if task not in (None, str(name)):
         raise ConfigError(f"the expert of {name} does not do {task}: octoworld play {task}")
     return None, str(name)
+
+
+def go_live(args: PlayArgs, policy: Any, task: str | None) -> int:
+    """Run the task live until the person is done; say what was recorded."""
+    from octoworld.core.errors import ConfigError
+    from octoworld.recipes.fly.play import next_name
+    from octoworld.recipes.live import LiveConfig, play_live
+
+    task = task or getattr(getattr(policy, "config", None), "task", "")
+    if not task:
+        raise ConfigError("play: this policy names no task; say which with --task")
+    run = Path("runs") / f"live-{task}"
+    out = args.out or run / "episodes" / next_name(run, "live")
+    signal.signal(signal.SIGTERM, _interrupt)
+    config = LiveConfig(
+        args.first_seed, args.seconds, args.cameras, driver=args.driver, port=args.port,
+        host=args.host, theme=args.theme,
+    )  # fmt: skip
+    facts = play_live(task, out, config, policy=policy, world_model=args.world)
+    print(f"{facts['episodes']} episodes recorded")
+    if facts["episodes"]:
+        print(f"see them: octoworld view {facts['dataset']}")
+    return 0
+
+
+def _interrupt(*_: object) -> None:
+    """A server that is told to end saves what it is recording, as at Ctrl-C."""
+    raise KeyboardInterrupt
 
 
 def show(policy, folder: Path, port: int = 8080, serve: bool | None = None, **options) -> None:

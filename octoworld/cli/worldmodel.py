@@ -9,6 +9,7 @@ from octoworld.core.errors import ConfigError
 
 SUBVERBS: dict[str, tuple[str, str]] = {
     "train": ("worldmodel_train", "train a world model on data sets, flow or autoregressive"),
+    "reflector": ("worldmodel_reflector", "train who judges success, in truth and imagination"),
     "readers": ("worldmodel_readers", "train networks that read actions: RLIR's reward and judge"),
     "rlir": ("worldmodel_rlir", "post-train a world model so that it shows what it is told"),
     "perceptual": ("worldmodel_perceptual", "train an own network that measures pictures"),

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .early_stop import Check, Watch
 from .errors import CheckpointError, DivergenceError
 from .io import load_tensors, save_tensors
 from .log import MetricsLog, Progress, read_metrics
@@ -64,6 +65,7 @@ def fit(
     *,
     seed: int,
     label: str,
+    check: Check | None = None,
 ) -> dict[str, float]:
     """Minimise `loss_fn(step, generator)["loss"]`; returns the last metrics.
 
@@ -77,6 +79,8 @@ def fit(
             by process 0. An unfinished state there is resumed.
         seed: root of the run's random streams.
         label: name of the stream and of the progress line.
+        check: looks at the averaged weights now and then; the model then ends with the best ones
+            seen, and training may end early. With several processes each must find the same score.
 
     Raises:
         CheckpointError: the state in `folder` is damaged or of another model.
@@ -91,10 +95,13 @@ def fit(
     start = _restore(path, model, optimizer, ema) if path.exists() else 0
     log = MetricsLog(folder, resume_step=start if start else None) if share.rank == 0 else None
     rows = read_metrics(log.path) if log is not None else []
-    metrics = {k: v for row in rows[-1:] for k, v in row.items() if k != "step"}
+    metrics = {k: v for row in rows for k, v in row.items() if k != "step"}
+    watch = Watch(check, folder, start, share.rank == 0) if check is not None else None
     model.train()
     with Progress(label, config.steps, start) as progress:
         for step in range(start, config.steps):
+            if watch is not None and watch.is_over:
+                break
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate_at(step, config)
             generator = torch_generator(seed, label, step)
@@ -119,14 +126,24 @@ def fit(
                 if log is not None:
                     log.write(step, metrics)
                     progress.update(done, f"loss {metrics[f'{label}/loss']:.4f}")
-            if done % config.checkpoint_every == 0 or done == config.steps:
+            if watch is not None and watch.is_due(done, config.steps):
+                looked = watch.look(model, ema if config.ema_decay > 0 else None, done)
+                looked = {f"{label}/{k}": v for k, v in looked.items()}
+                _check_finite(looked, step)
+                metrics |= looked
+                if log is not None:
+                    log.write(step, looked)
+            over = done == config.steps or (watch is not None and watch.is_over)
+            if done % config.checkpoint_every == 0 or over:
                 _check_finite({f"{label}/grad_norm": float(norm)}, step)
                 if share.rank == 0:
                     _save(path, model, optimizer, ema, done)
     if log is not None:
         log.close()
     share.wait()
-    if config.ema_decay > 0:
+    if watch is not None and watch.looks:
+        watch.restore_best(model)
+    elif config.ema_decay > 0:
         with torch.no_grad():
             for name, value in model.named_parameters():
                 value.copy_(ema[name])

@@ -126,12 +126,15 @@ BENCHES: Registry = Registry(
         "octoworld.recipes.household_checker",
         "octoworld.recipes.household_physical",
         "octoworld.recipes.imagination_bench",
+        "octoworld.recipes.octopus.bench",
+        "octoworld.recipes.reflector.bench",
         "octoworld.recipes.rlir.bench",
         "octoworld.recipes.soak_bench",
         "octoworld.recipes.suite.bench",
         "octoworld.recipes.suite.headroom",
         "octoworld.recipes.throughput_bench",
         "octoworld.recipes.trainers_bench",
+        "octoworld.recipes.viewer_bench",
     ),
 )
 RECIPES: Registry = Registry("recipe", ("octoworld.recipes.worldenv",))

@@ -149,9 +149,7 @@ def iterate_video(path: Path | str, start: int = 0, fps: int = 0) -> Iterator[tu
                 if number >= start:
                     yield number, frame.to_ndarray(format="rgb24")
     except (av.error.FFmpegError, IndexError) as error:
-        raise DatasetError(
-            f"video {path} cannot be decoded ({error}); restore it or collect the dataset again"
-        ) from None
+        raise undecodable(path, error) from None
 
 
 def read_frames(
@@ -168,15 +166,34 @@ def read_frames(
         if number >= start + count:
             break
         if number != expected or image.shape != tuple(shape):
-            raise DatasetError(
-                f"video {path}: expected frame {expected} of shape {tuple(shape)}, got frame "
-                f"{number} of shape {image.shape}; run `octoworld dataset check`"
-            )
+            raise wrong_frame(path, expected, shape, number, image.shape)
         out[number - start] = image
         expected += 1
     if expected != start + count:
-        raise DatasetError(
-            f"video {path} ends at frame {expected}, but frames {start}..{start + count - 1} were "
-            "asked for; it was cut: restore it or collect the dataset again"
-        )
+        raise missing_frames(path, expected, start, start + count - 1)
     return out
+
+
+def undecodable(path: Path | str, error: Exception) -> DatasetError:
+    """A file that is no video, or one that is damaged."""
+    return DatasetError(
+        f"video {path} cannot be decoded ({error}); restore it or collect the dataset again"
+    )
+
+
+def wrong_frame(
+    path: Path | str, expected: int, shape: Sequence[int], number: int, got: Sequence[int]
+) -> DatasetError:
+    """Another frame, or one of another size, where one was expected."""
+    return DatasetError(
+        f"video {path}: expected frame {expected} of shape {tuple(shape)}, got frame "
+        f"{number} of shape {tuple(got)}; run `octoworld dataset check`"
+    )
+
+
+def missing_frames(path: Path | str, end: int, first: int, last: int) -> DatasetError:
+    """A video that is over before frames that were asked for."""
+    return DatasetError(
+        f"video {path} ends at frame {end}, but frames {first}..{last} were asked for; it was cut: "
+        "restore it or collect the dataset again"
+    )

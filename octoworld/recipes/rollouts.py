@@ -15,8 +15,8 @@ from octoworld.data.episode import Episode
 from tasks.env import TaskEnv, task_env
 from vla.policy import Policy
 
-from .actors import EXPERT_ACTION, Actor, ExpertActor, NoisyExpert, Noting, PolicyActor
-from .scene_rows import SceneRows
+from .actors import Actor, ExpertActor, NoisyExpert, Noting, PolicyActor
+from .tape import Tape
 
 
 @dataclass(frozen=True)
@@ -57,15 +57,13 @@ def roll_out(
     actor does nothing at all.
     """
     obs, _ = env.reset(seed=list(seeds))
-    facts = _facts(env, seeds)
+    tape = Tape(env, seeds)
     horizon = env.max_episode_length
     if not env.task.ends_on_success:  # what was reached is to be kept: the rest is the task, too
         hold_steps = horizon
-    rows: list[dict[str, NDArray]] = []
-    first_success = np.full(env.num_envs, horizon, int)
     chunk: NDArray[np.float32] = np.empty((env.num_envs, 0, 0), np.float32)
     used = 0
-    looks = SceneRows(env.world)
+    lengths = np.full(env.num_envs, horizon)
     for step in range(horizon):
         if look is not None:
             look(env, step)
@@ -76,68 +74,14 @@ def roll_out(
             chunk, used = decided, 0
         action = chunk[:, used]
         used += 1
-        row = dict(obs) | {"action": action}
-        if isinstance(actor, Noting):
-            row |= actor.notes()
-        # apart, so that who knows the scene but no task (the viewer) can read the first;
-        # joined, in this order, they are what `TaskEnv.restore_worlds` takes
-        row |= {"sim_state": env.world.get_state(), "task_memory": env.memory_rows()}
-        if looks.is_needed:
-            row["scene_state"] = looks()
-        row["observation.environment_state"] = env.task.observe(env.world)["privileged"]
+        tape.before(obs, action, actor.notes() if isinstance(actor, Noting) else None)
         obs, reward, _, _, infos = env.step(action)
-        row |= {"next.reward": reward.copy(), "next.success": np.asarray(infos["success"], bool)}
-        rows.append({k: np.array(v) for k, v in row.items()})
-        newly = row["next.success"] & (first_success == horizon)
-        first_success[newly] = step
-        if (step >= first_success + hold_steps).all():
+        tape.after(reward, infos["success"])
+        reached = tape.first_success >= 0
+        lengths = np.where(reached, tape.first_success + hold_steps + 1, horizon)
+        if (step + 1 >= lengths).all():
             break
-    if not rows:
-        return []
-    lengths = np.minimum(first_success + hold_steps + 1, len(rows))
-    stacked = {k: np.stack([r[k] for r in rows], axis=1) for k in rows[0]}
-    episodes = []
-    for world, (instruction, info) in enumerate(facts):
-        info["first_success"] = int(first_success[world]) if first_success[world] < horizon else -1
-        columns = {k: v[world, : lengths[world]] for k, v in stacked.items()}
-        names = element_names(env)
-        episodes.append(Episode(_finished(columns), instruction, round(env.fps), info, names))
-    return episodes
-
-
-def element_names(env: TaskEnv) -> dict[str, tuple[str, ...]]:
-    """What the numbers of recorded columns are called, as far as task and drive say it."""
-    acted, felt = env.drive.action_names, env.task.state_names
-    names = {"action": acted, EXPERT_ACTION: acted, "observation.state": felt}
-    return {column: told for column, told in names.items() if told}
-
-
-def _facts(env: TaskEnv, seeds: Sequence[int]) -> list[tuple[str, dict[str, Any]]]:
-    """Instruction and info of each world, as episodes begin."""
-    randomizer = getattr(env.task, "randomizer", None)
-    physics = randomizer.sampled() if randomizer is not None else {}
-    facts = []
-    for world, instruction in enumerate(list(env.instructions)):
-        info: dict[str, Any] = {
-            "task": env.task.name,
-            "robot": env.task.robot,
-            "control_mode": env.drive.name,
-            "seed": int(seeds[world]),
-            "ends_on_success": env.task.ends_on_success,
-        }
-        if physics:
-            info["randomized"] = {k: v[world].tolist() for k, v in physics.items()}
-        facts.append((instruction, info))
-    return facts
-
-
-def _finished(columns: dict[str, NDArray]) -> dict[str, NDArray]:
-    """The columns (T, ...) of one episode in the types that they are stored in, and its end."""
-    length = len(columns["action"])
-    columns = columns | {"next.done": np.arange(length) == length - 1}
-    for name in ("action", "next.reward", "observation.environment_state"):
-        columns[name] = columns[name].astype(np.float32)
-    return columns
+    return tape.episodes(np.minimum(lengths, len(tape)))
 
 
 def made_for(

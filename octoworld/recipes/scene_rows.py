@@ -26,10 +26,6 @@ class SceneRows:
         if self._stand_in is None:
             self._stand_in = MujocoWorld(world.scene, world.num_worlds, 1)
         model = self._stand_in.model
-        self.is_needed = world is not self._stand_in or any(
-            placed.spec.rotorcraft is not None for placed in world.scene.robots
-        )
-        """False where `get_state` is in the viewer's form already."""
         self._size = self._stand_in.batch.state.shape[1] + 4 * model.ngeom
         parts: list[tuple[str, Any]] = [("", body) for body in world.scene.bodies]
         for placed in world.scene.robots:
@@ -47,6 +43,14 @@ class SceneRows:
         self._geoms = [
             prefix + geom.name for prefix, body in parts for geom in body.geoms if geom.visible
         ]
+
+    @property
+    def is_needed(self) -> bool:
+        """False where `get_state` is in the viewer's form already.
+
+        Rotors and air, and the physical parameters of worlds that have their own, come behind it.
+        """
+        return self.world is not self._stand_in or self.world.get_state().shape[1] != self._size
 
     def __call__(self) -> NDArray[np.float64]:
         """Of all worlds as they are now."""

@@ -22,7 +22,7 @@ from tasks.manipulation.staged import StagedTask
 from tasks.manipulation.tabletop import TabletopTask
 from vla.pretrain import POINTS, UNSEEN
 
-from .rollouts import element_names
+from .tape import element_names
 
 WORKSPACE = ((0.36, -0.26, 0.02), (0.68, 0.26, 0.30))
 """Tool positions drawn, low and high corner [m]."""

@@ -28,7 +28,10 @@ class Actor(Protocol):
         temperature: float = 0.0,
         generator: torch.Generator | None = None,
     ) -> Any:
-        """An object with `actions` (N, K, A), `raw_actions` (N, K, A) and `log_prob` (N,)."""
+        """An object with `actions` (N, K, A), `raw_actions` (N, K, A) and `log_prob` (N,).
+
+        A policy that writes tokens gives `log_prob` (N, L) and `chosen` (N, L), see `Rollouts`.
+        """
 
 
 @dataclass
@@ -40,7 +43,8 @@ class Rollouts:
     raw_actions: torch.Tensor
     """(D, N, K, A) float32, before clipping to [-1, 1]."""
     log_prob: torch.Tensor
-    """(D, N) float32, mean log-density per dimension under the policy that acted."""
+    """(D, N) float32, mean log-density per dimension under the policy that acted; (D, N, L) of
+    tokens, see `chosen`."""
     rewards: torch.Tensor
     """(D, N, K) float32; 0 where the episode had ended."""
     alive: torch.Tensor
@@ -55,6 +59,10 @@ class Rollouts:
     """What each of the N worlds was told to do."""
     temperature: float
     """Temperature that was sampled at."""
+    chosen: torch.Tensor | None = None
+    """(D, N, L) bool, of a policy whose decision is a row of L tokens: those that it drew, and not
+    those after the end nor a beginning that it was given. `log_prob` is then (D, N, L). None: a
+    decision has one density."""
 
     @property
     def mask(self) -> torch.Tensor:
@@ -118,6 +126,7 @@ def collect(
     success = torch.zeros(env.num_envs, dtype=torch.bool, device=device)
     kept: list[dict[str, torch.Tensor]] = []
     rows: list[tuple[torch.Tensor, ...]] = []
+    tokens: list[torch.Tensor] = []
     for _ in range(horizon):
         seen = observation(obs, device)
         with torch.no_grad():
@@ -131,6 +140,8 @@ def collect(
         rewards = torch.where(alive, tensor(result.rewards, device).float(), 0.0)
         kept.append(seen)
         rows.append((chunk.raw_actions.float(), chunk.log_prob.float(), rewards, alive))
+        if getattr(chunk, "chosen", None) is not None:
+            tokens.append(chunk.chosen)
         living = living & ~(ended & alive).any(1)
         obs = result.obs
         if not living.any():
@@ -147,6 +158,7 @@ def collect(
         group=torch.arange(len(starts), device=device).repeat_interleave(group_size),
         instructions=instructions,
         temperature=temperature,
+        chosen=torch.stack(tokens) if tokens else None,
     )
 
 
@@ -175,6 +187,7 @@ def merge(parts: Sequence[Rollouts]) -> Rollouts:
         group=torch.cat(groups),
         instructions=[text for p in parts for text in p.instructions],
         temperature=parts[0].temperature,
+        chosen=None if parts[0].chosen is None else join([p.chosen for p in parts]),  # type: ignore[misc]
         **joined,
     )
 

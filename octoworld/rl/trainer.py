@@ -28,6 +28,7 @@ from .hooks import Hook, TrainerState
 from .objectives import laplace_log_scale
 from .rewards import RETURNS, discounted, rewards_to_go
 from .rollout import Rollouts, collect, merge
+from .tree import tree_advantages
 from .update import Batch, update
 
 GAE = "gae"
@@ -56,10 +57,12 @@ class TrainerConfig:
     """Return of an episode: `last` (reflector's score at the stop), `sum` or `success`."""
     discount: float = 1.0
     """Factor a step until the stop; below 1, faster successes are worth more."""
-    credit: Literal["episode", "decision"] = "episode"
+    credit: Literal["episode", "decision", "tree"] = "episode"
     """`episode`: a decision's advantage is that of its episode's return; `decision`: that of the
     rewards from it on, against the same decision of the group's other members. For dense rewards
-    of episodes of one length; `returns` then only says which groups teach."""
+    of episodes of one length; `returns` then only says which groups teach. `tree`: a token's
+    advantage is against the other members that began with the same tokens (see tree.py); for
+    policies that write tokens, whatever the `estimator`."""
     estimator: str = "loo"
     """Advantage estimator, by registered name: loo, grpo, dr_grpo; or `gae` with a critic (PPO):
     then every decision of every group teaches, and `credit` and `min_group_std` do not count."""
@@ -253,7 +256,12 @@ def returns_of(rollouts: Rollouts, config: TrainerConfig) -> torch.Tensor:
 
 
 def advantages_of(rollouts: Rollouts, returns: torch.Tensor, config: TrainerConfig) -> torch.Tensor:
-    """(N,) advantage of each episode, or (D, N) of each decision, as `config.credit` says."""
+    """(N,) advantage of each episode, (D, N) of each decision or (D, N, L) of each token.
+
+    `config.credit` says which.
+    """
+    if config.credit == "tree":
+        return tree_advantages(rollouts, returns)
     estimate = ESTIMATORS.get(config.estimator)
     if config.credit == "episode":
         return estimate(rollouts.grouped(returns)).reshape(-1)
@@ -266,6 +274,8 @@ def describe(
 ) -> dict[str, float]:
     """Metrics of the rollouts, before the update."""
     log_prob = rollouts.log_prob[rollouts.mask]
+    if rollouts.chosen is not None:
+        log_prob = log_prob[rollouts.chosen[rollouts.mask]]
     values = {
         "return": returns.mean(),
         "return_std": rollouts.grouped(returns).std(-1, correction=0).mean(),

@@ -26,24 +26,28 @@ class Batch:
     index: torch.Tensor
     """(B, 2) int64, (decision, world) of each."""
     advantage: torch.Tensor
-    """(B,) of the decision's episode, or of the decision itself."""
+    """(B,) of the decision's episode, or of the decision itself; (B, L) of its tokens."""
     weight: torch.Tensor
     """(B,), mean 1; every episode weighs the same."""
 
     @classmethod
     def of(cls, rollouts: Rollouts, advantages: torch.Tensor, live: torch.Tensor) -> Batch:
-        """From advantages (N,) or (D, N), and the groups that teach, live (M,) bool."""
+        """From advantages (N,), (D, N) or (D, N, L), and the groups that teach, live (M,) bool."""
         mask = rollouts.mask & live.repeat_interleave(rollouts.group_size)
         index = mask.nonzero()
         weight = length_weights(mask)[mask]
-        advantages = advantages.expand(mask.shape)
+        if advantages.ndim < 3:
+            advantages = advantages.expand(mask.shape)
         return cls(rollouts, index, advantages[mask].float(), weight)
 
     def __len__(self) -> int:
         return len(self.index)
 
     def log_prob(self, policy: Any, rows: torch.Tensor) -> torch.Tensor:
-        """(b,) log-density of the kept actions of `rows` under `policy`, differentiable."""
+        """(b,) log-density of the kept actions of `rows` under `policy`, differentiable.
+
+        Of tokens (b, L).
+        """
         decision, world = self.index[rows].unbind(1)
         data = self.rollouts
         return policy.log_prob(
@@ -57,6 +61,22 @@ class Batch:
         """(b,) log-density under the policy that acted."""
         decision, world = self.index[rows].unbind(1)
         return self.rollouts.log_prob[decision, world]
+
+    def taught(self, rows: torch.Tensor) -> tuple[torch.Tensor | None, torch.Tensor, torch.Tensor]:
+        """Tokens that teach (b, L) or None, and advantage and weight of each, flat; weight mean 1.
+
+        All tokens of a minibatch weigh the same but for their episode's weight: dividing by a
+        program's own length would favour short right ones and long wrong ones (arXiv 2503.20783).
+        """
+        advantage, weight = self.advantage[rows], self.weight[rows]
+        if self.rollouts.chosen is None:
+            return None, advantage, weight
+        decision, world = self.index[rows].unbind(1)
+        chosen = self.rollouts.chosen[decision, world]
+        if advantage.ndim == 1:
+            advantage = advantage[:, None].expand(chosen.shape)
+        weight = weight[:, None].expand(chosen.shape)[chosen]
+        return chosen, advantage[chosen], weight / weight.mean()
 
 
 ACCELERATED_TOLERANCE = 1e-2
@@ -85,13 +105,16 @@ def update(
             if done:
                 break
             log_prob, old = batch.log_prob(policy, rows), batch.old_log_prob(rows)
+            chosen, advantage, weight = batch.taught(rows)
+            if chosen is not None:
+                log_prob, old = log_prob[chosen], old[chosen]
             if not rows_of_metrics:
                 check_ratio(log_prob, old, tolerance_on(log_prob.device, config.ratio_tolerance))
             loss, metrics = ppo_loss(
                 log_prob,
                 old,
-                batch.advantage[rows],
-                batch.weight[rows],
+                advantage,
+                weight,
                 clip_low=config.clip_low,
                 clip_high=config.clip_high,
                 ratio_power=config.ratio_power,
@@ -100,6 +123,8 @@ def update(
             if reference is not None and config.kl_weight > 0:
                 with torch.no_grad():
                     reference_log_prob = batch.log_prob(reference, rows)
+                if chosen is not None:
+                    reference_log_prob = reference_log_prob[chosen]
                 metrics["reference_kl"] = kl_to_reference(log_prob, reference_log_prob)
                 loss = loss + config.kl_weight * metrics["reference_kl"]
             if anchor is not None and config.anchor_weight > 0:

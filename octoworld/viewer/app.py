@@ -16,20 +16,28 @@ from octoworld.core.errors import DatasetError
 from octoworld.data.episode import Episode
 from octoworld.data.label_store import LabelStore
 from octoworld.data.labels import Clip, clip_of, likes
+from octoworld.data.programs import is_program
 
 from .catalogue import Entry, catalogue, partner
 from .finder import Finder
 from .labelling import LabelTab
+from .programs import ProgramTab
 from .recording import Recording, missing, open_recording, scene_rows
 from .server import address, announce, check_port, open_server, set_theme
 from .signals import Signals
 from .stage import Stage
 from .tables import results_html
-from .training import TrainingTab, read_curves
+from .training import CurveReader, TrainingTab
 
 SPEEDS = {"1/4x": 0.25, "1/2x": 0.5, "1x": 1.0, "2x": 2.0, "4x": 4.0}
 CONTROL_WIDTH, SIGNAL_WIDTH = 350, 612
 """Widths of the docked panels: controls at the left, cameras and plots at the right [px]."""
+LOOK_PERIOD = 2.0
+"""Between two looks at whether the run has gone on [s]."""
+NOTHING = {"nothing": np.zeros(1)}
+"""Columns in the place of an episode's that cannot be shown."""
+NONE_YET = "none yet"
+"""In the place of data sets, where a training has not recorded any."""
 ALONE = "nothing"
 """Chosen in the place of a data set to show beside."""
 
@@ -44,8 +52,18 @@ class ViewerApp:
         port: int = 8080,
         host: str = "127.0.0.1",
         theme: str = "dark",
+        label_seed: int | None = None,
     ) -> None:
-        self.recording, self.theme = recording, theme
+        """Open the page.
+
+        Args:
+            recording: what is shown.
+            port: first port to try.
+            host: address to listen on.
+            theme: "dark" or "light".
+            label_seed: of which clips are asked about, by browser; None is new each time.
+        """
+        self.recording, self.theme, self._label_seed = recording, theme, label_seed
         self.server, self.host = open_server(host, port), host
         self.stage = Stage(self.server, theme)
         self.episode: Episode
@@ -65,9 +83,14 @@ class ViewerApp:
         self._liked: set[Clip] = set()
         self._build()
         self._read_likes()
-        self.open_dataset(next(iter(recording.datasets)))
+        if recording.datasets:
+            self.open_dataset(next(iter(recording.datasets)))
+        else:
+            self._show_nothing()
         self._player = threading.Thread(target=self._play, daemon=True)
         self._player.start()
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+        self._watcher.start()
 
     @property
     def url(self) -> str:
@@ -100,6 +123,7 @@ class ViewerApp:
         self._closed.set()
         self._playing.set()
         self._player.join(timeout=2)
+        self._watcher.join(timeout=2)
         for tab in list(self.label_tabs.values()):
             tab.close()
         self.server.stop()
@@ -109,6 +133,7 @@ class ViewerApp:
     def open_dataset(self, name: str) -> None:
         """Show a data set: its scene, and its first episode."""
         with self._lock:
+            self._enable(True)
             self.dataset, self.index = name, -1
             self._troubles.pop("scene", None)
             try:
@@ -130,8 +155,7 @@ class ViewerApp:
             except DatasetError as error:  # one damaged file must not end the session
                 self._troubles["episode"] = str(error)
                 meta = self.recording.datasets[self.dataset].episodes[index]
-                nothing = {"nothing": np.zeros(1)}
-                self.episode, self.other = Episode(nothing, meta.instruction, 1, meta.info), None
+                self.episode, self.other = Episode(NOTHING, meta.instruction, 1, meta.info), None
                 self.signals.clear()
             self.finder.mark(index)
             self.instruction.content = _instruction(self.episode)
@@ -143,6 +167,17 @@ class ViewerApp:
                 self.stage.trace(rows)
             self.show(0)
             self._tell()
+
+    def _show_nothing(self) -> None:
+        """A training that has not recorded yet."""
+        self.episode = Episode(NOTHING, "nothing is recorded yet", 1)
+        self.instruction.content = "### Nothing is recorded yet"
+        self._enable(False)
+
+    def _enable(self, is_there: bool) -> None:
+        """Let the timeline be used while there is an episode."""
+        for handle in (self.timeline, self.play_button, self.like_button):
+            handle.disabled = not is_there
 
     def show(self, step: int) -> None:
         """Draw one step everywhere."""
@@ -156,6 +191,8 @@ class ViewerApp:
                 self._show_physics(rows[min(step, len(rows) - 1)])
             try:
                 self.signals.show(step)
+                if self.program is not None and self.index >= 0:
+                    self.program.show(self.episode, min(step, len(self.episode) - 1))
             except DatasetError as error:
                 self._troubles["episode"] = str(error)
                 self._tell()
@@ -189,6 +226,8 @@ class ViewerApp:
 
     def like(self) -> None:
         """Store that the shown episode is liked, or no longer liked."""
+        if self.index < 0:
+            return
         with self._lock:
             clip = clip_of(self.recording.datasets[self.dataset], self.dataset, self.index)
             try:
@@ -203,7 +242,7 @@ class ViewerApp:
     # the page
 
     def _build(self) -> None:
-        gui, names = self.server.gui, tuple(self.recording.datasets)
+        gui, names = self.server.gui, tuple(self.recording.datasets) or (NONE_YET,)
         set_theme(gui, self.theme)
         gui.main_panel.dock_left()
         gui.main_panel.set_width(CONTROL_WIDTH)
@@ -232,12 +271,16 @@ class ViewerApp:
             with gui.add_folder("Configuration", expand_by_default=False):
                 gui.add_markdown(f"```yaml\n{self.recording.config_text}\n```")
         self._side = gui.add_panel()
+        metas = (meta for data in self.recording.datasets.values() for meta in data.episodes)
+        self.program: ProgramTab | None = None
+        if any(is_program(meta.info) for meta in metas):
+            with self._side.add_tab("Program", viser.Icon.CODE):
+                self.program = ProgramTab(gui, self.theme)
         tab = self._side.add_tab("Cameras and signals", viser.Icon.VIDEO)
         self.signals = Signals(gui, tab, self.theme)
-        curves = read_curves(self.recording.folder)
-        if curves:
-            with self._side.add_tab("Training", viser.Icon.CHART_LINE):
-                self.training = TrainingTab(gui, curves)
+        self.training: TrainingTab | None = None
+        self._curves = CurveReader(self.recording.folder)
+        self._show_training()
         self._label_tab = self._side.add_tab("Labels", viser.Icon.THUMB_UP)
         self._side.dock_right()
         self._side.set_width(SIGNAL_WIDTH)
@@ -266,9 +309,10 @@ class ViewerApp:
 
     def _welcome(self, client: viser.ClientHandle) -> None:
         """Give each browser a page of its own for its answers."""
+        seed = None if self._label_seed is None else self._label_seed + client.client_id
         with self._label_tab:
             self.label_tabs[client.client_id] = LabelTab(
-                client.gui, self.recording, self.store, theme=self.theme
+                client.gui, self.recording, self.store, theme=self.theme, seed=seed
             )
 
     def _farewell(self, client: viser.ClientHandle) -> None:
@@ -276,9 +320,46 @@ class ViewerApp:
         if tab is not None:
             tab.close()
 
+    def look_again(self) -> None:
+        """Show what a running job has written since: curves, new data sets, new episodes."""
+        self._show_training()
+        grown = self.recording.refresh()
+        if not grown:
+            return
+        with self._lock:
+            for name in grown:
+                self._catalogues.pop(name, None)
+            names, is_first = tuple(self.recording.datasets), not self.dataset
+            if names != tuple(self.finder.dataset.options):
+                self.finder.offer(names)
+                self.beside.options, self.beside.visible = (ALONE, *names), len(names) > 1
+            if self.finder.follow.value or is_first:
+                self.open_dataset(grown[-1])
+                self.open_episode(len(self.recording.datasets[grown[-1]]) - 1)
+            elif self.dataset in grown:
+                self.finder.grow(self._entries(self.dataset))
+
+    def _show_training(self) -> None:
+        if not self._curves.read():
+            return
+        curves = self._curves.curves()
+        if self.training is not None:
+            self.training.update(curves)
+        elif curves:
+            with self._side.add_tab("Training", viser.Icon.CHART_LINE):
+                self.training = TrainingTab(self.server.gui, curves)
+
+    def _watch(self) -> None:
+        """The watcher's thread."""
+        while not self._closed.wait(LOOK_PERIOD):
+            try:
+                self.look_again()
+            except DatasetError as error:  # what is being written is read the next time
+                self._troubles["watch"] = str(error)
+
     def _dataset_chosen(self, name: str) -> None:
         with self._lock:
-            if name != self.dataset:
+            if name != self.dataset and name in self.recording.datasets:
                 self.open_dataset(name)
 
     def _change_speed(self, by: int) -> None:

@@ -11,13 +11,11 @@ import numpy as np
 import viser
 from numpy.typing import NDArray
 
-from .frames import captioned_row
-from .held import Held, HeldInput
-from .server import address, open_server, set_theme
-from .stage import Stage
+from .held import Held
+from .scenepage import UNHEARD, ScenePage, write
 
-CONTROL_WIDTH, CAMERA_WIDTH = 350, 340
-"""Widths of the docked panels: controls at the left, cameras at the right [px]."""
+CAMERA_WIDTH = 340
+"""Of the panel at the right [px]."""
 TILE = 288
 """Width that a camera's picture is enlarged to, about [px]."""
 
@@ -36,7 +34,6 @@ BUTTONS: dict[Wish, tuple[viser.IconName, Literal["blue", "green", "red", "gray"
     "discard": (viser.Icon.TRASH, "red"),
     "finish": (viser.Icon.FLAG, "gray"),
 }
-UNHEARD = "*Keyboard and gamepad: no browser has answered yet.*"
 
 
 @dataclass(frozen=True)
@@ -81,7 +78,7 @@ class Driver(Protocol):
         ...
 
 
-class DrivingPage:
+class DrivingPage(ScenePage):
     """The page: 3D scene, cameras, state of the episode, buttons; tells what is held and wished."""
 
     def __init__(
@@ -106,13 +103,8 @@ class DrivingPage:
             host: address to listen on.
             theme: "dark" or "light".
         """
-        self.server, self.host, self.theme = open_server(host, port), host, theme
-        self.stage = Stage(self.server, theme)
-        self.stage.open(scene_path)
+        super().__init__(scene_path, port=port, host=host, theme=theme)
         gui = self.server.gui
-        set_theme(gui, theme)
-        gui.main_panel.dock_left()
-        gui.main_panel.set_width(CONTROL_WIDTH)
         self.instruction, self.status = gui.add_markdown(""), gui.add_markdown("")
         self.buttons: dict[Wish, viser.GuiButtonHandle] = {}
         for wish, (icon, color) in BUTTONS.items():
@@ -122,47 +114,26 @@ class DrivingPage:
         self.speed.on_update(lambda _: setattr(driver, "speed", self.speed.value))
         self._listening = gui.add_markdown("")
         gui.add_markdown(legend)
-        side = gui.add_panel()
-        self._tab = side.add_tab("Cameras and keys", viser.Icon.VIDEO)
-        with self._tab:
-            self.held = HeldInput(self.server, keys, driver.hold)
-        side.dock_right()
-        side.set_width(CAMERA_WIDTH)
-        self._panels: dict[str, viser.GuiImageHandle] = {}
-
-        @self.server.on_client_connect
-        async def _(client: viser.ClientHandle) -> None:
-            @client.camera.on_update
-            async def _(camera: viser.CameraHandle) -> None:
-                driver.look(camera.look_at - camera.position)
-
-    @property
-    def url(self) -> str:
-        """Address to open in a browser on this machine."""
-        return address(self.server, self.host)
+        self.add_side("Cameras and keys", CAMERA_WIDTH)
+        self.listen(keys, driver.hold, driver.look)
 
     def show(self, moment: Moment) -> None:
         """Draw a moment everywhere."""
         done = "**yes**" if moment.success else "no"
         stages = " · ".join(f"{'✓' if on else '–'} {name}" for name, on in moment.stages.items())
-        _write(self.instruction, f"### “{moment.instruction}”")
+        write(self.instruction, f"### “{moment.instruction}”")
         lines = [
             f"**{HEADLINES[moment.phase]}**",
             f"{moment.seconds:.1f} of {moment.limit:.0f} s · success: {done}",
             *([stages] if stages else []),
             moment.note,
         ]
-        _write(self.status, "\n\n".join(lines))
-        _write(
-            self._listening,
-            ""
-            if self.held.is_listening
-            else "*Keyboard and gamepad: no browser has answered yet.*",
-        )
+        write(self.status, "\n\n".join(lines))
+        write(self._listening, "" if self.held.is_listening else UNHEARD)
         self._enable(moment.phase)
         self.stage.show(moment.row)
         for camera, picture in moment.images.items():
-            self._picture(camera, picture)
+            self.picture(camera, [picture], [camera], TILE)
 
     def _enable(self, phase: Phase) -> None:
         usable: dict[Wish, bool] = {
@@ -177,22 +148,3 @@ class DrivingPage:
         label = "Start" if phase == "waiting" else "Another start"
         if self.buttons["start"].label != label:
             self.buttons["start"].label = label
-
-    def _picture(self, camera: str, picture: NDArray[np.uint8]) -> None:
-        tile = captioned_row([picture], [camera], max(1, TILE // picture.shape[1]), self.theme)
-        if camera in self._panels:
-            self._panels[camera].image = tile
-            return
-        with self._tab:
-            self._panels[camera] = self.server.gui.add_image(tile, format="png")
-
-    def close(self) -> None:
-        """Send what is left to show, and stop serving."""
-        self.held.close()
-        self.server.flush()
-        self.server.stop()
-
-
-def _write(handle: viser.GuiMarkdownHandle, text: str) -> None:
-    if handle.content != text:  # the browser lays out anew whatever it is sent
-        handle.content = text

@@ -32,7 +32,9 @@ class Finder:
         """Those that are listed."""
         self._on_episode, self._current = on_episode, -1
         self._is_filling = False
-        self.dataset = gui.add_dropdown("Data set", datasets, initial_value=datasets[0])
+        self.dataset: viser.GuiDropdownHandle[str] = gui.add_dropdown(
+            "Data set", datasets, initial_value=datasets[0]
+        )
         self.episode: viser.GuiDropdownHandle[str] = gui.add_dropdown("Episode", NO_EPISODE)
         self.note = gui.add_markdown("")
         with gui.add_folder("Find", expand_by_default=False):
@@ -43,6 +45,9 @@ class Finder:
                 "Return", 0, NOTCHES, 1, (0, NOTCHES), hint="Least and most, in hundredths of "
                 "the way from the worst to the best episode."
             )  # fmt: skip
+            self.follow = gui.add_checkbox(
+                "Show new episodes", False, hint="As a running job writes them."
+            )
         self.dataset.on_update(lambda _: on_dataset(self.dataset.value))
         self.episode.on_update(lambda _: self._chosen())
         for handle in (self.task, self.outcome, self.order, self.total):
@@ -61,6 +66,18 @@ class Finder:
             self.total.visible = len(self._totals()) > 1
         finally:
             self._is_filling = False
+        self.find()
+
+    def offer(self, datasets: Sequence[str]) -> None:
+        """There are other data sets; the one that is shown stays."""
+        chosen = self.dataset.value
+        self.dataset.options = tuple(datasets)
+        if chosen in datasets:
+            self.dataset.value = chosen
+
+    def grow(self, entries: list[Entry]) -> None:
+        """The data set has more episodes; filters stay."""
+        self.entries = entries
         self.find()
 
     def find(self) -> None:

@@ -49,8 +49,11 @@ const pad = () => {
   found.buttons.forEach((button, i) => { if (button.pressed) words.push(`pad${i}`); });
   return words;
 };
+const sticks = () => Object.entries(window.octoworldSticks || {})
+  .filter(([, value]) => Math.abs(value) > 0.05)
+  .map(([name, value]) => `${name}:${value.toFixed(2)}`);
 const tell = () => {
-  const text = [...down.keys(), ...pad()].join(" ") || %(nothing)s;
+  const text = [...down.keys(), ...pad(), ...sticks()].join(" ") || %(nothing)s;
   const input = field();
   if (!input || text === told) return;
   told = text;

@@ -68,6 +68,21 @@ class Recording:
     problems: list[str] = field(default_factory=list)
     """What is damaged and left out, a line each."""
     _scenes: dict[str, Path] = field(default_factory=dict)
+    _changed: dict[str, int] = field(default_factory=dict)
+    """When each data set of `folder` was written last, as far as it was read."""
+
+    def refresh(self) -> list[str]:
+        """Read what a running job has written since: names of data sets that are new or grew."""
+        found = _find(self.folder)
+        grown = [name for name, place in found.items() if _time(place) > self._changed.get(name, 0)]
+        for name in grown:
+            self._changed[name] = _time(found[name])
+            try:
+                self.datasets[name] = Dataset(found[name])
+            except DatasetError:  # half of an old one and half of a new one: the next time
+                self._changed[name] = 0
+        self._scenes |= _scenes_of({name: found[name] for name in grown})
+        return [name for name in grown if self._changed[name]]
 
     def scene_path(self, dataset: str) -> Path | None:
         """The MJCF file of a data set's world: its own, else the run's, else None."""
@@ -102,21 +117,12 @@ def open_recording(path: Path | str) -> Recording:
             f"{folder} is not a folder; expected a run folder (holding episodes/<name>/) or a "
             "LeRobot v3 data set (holding meta/info.json)"
         )
-    if (folder / "meta" / "info.json").exists():
-        found = {folder.absolute().name: folder}
-    else:
-        found = {p.parents[1].name: p.parents[1] for p in folder.glob("episodes/*/meta/info.json")}
-    if not found:
+    found = _find(folder)
+    if not found and not is_training(folder):
         raise DatasetError(
-            f"{folder} holds no recording; expected episodes/<name>/meta/info.json (a run folder) "
-            "or meta/info.json (a LeRobot v3 data set)"
+            f"{folder} holds no recording; expected episodes/<name>/meta/info.json (a run folder), "
+            "meta/info.json (a LeRobot v3 data set) or metrics.jsonl (a training run)"
         )
-    scenes = {}
-    for name, place in sorted(found.items()):
-        options = (place / "scene.xml", place.absolute().parents[1] / "scene.xml")
-        known = [p for p in options if p.exists()]
-        if known:
-            scenes[name] = known[0]
     problems: list[str] = []
     datasets = {}
     for name, place in sorted(found.items()):
@@ -127,7 +133,7 @@ def open_recording(path: Path | str) -> Recording:
         except DatasetError as error:
             datasets.pop(name, None)
             problems.append(str(error))
-    if not datasets:
+    if found and not datasets:
         raise DatasetError("; ".join(problems))
     return Recording(
         folder=folder,
@@ -135,8 +141,40 @@ def open_recording(path: Path | str) -> Recording:
         results=_read_results(folder / "results.json", problems),
         config_text=_read_text(folder / "config.yaml", problems),
         problems=problems,
-        _scenes=scenes,
+        _scenes=_scenes_of(found),
+        _changed={name: _time(found[name]) for name in datasets},
     )
+
+
+def is_training(folder: Path) -> bool:
+    """Whether a training writes its metrics here; what it records may come later."""
+    return next(folder.rglob("metrics.jsonl"), None) is not None
+
+
+def _find(folder: Path) -> dict[str, Path]:
+    """Data sets in a run folder, or the one that it is, by name."""
+    if (folder / "meta" / "info.json").exists():
+        return {folder.absolute().name: folder}
+    return {p.parents[1].name: p.parents[1] for p in folder.glob("episodes/*/meta/info.json")}
+
+
+def _scenes_of(found: dict[str, Path]) -> dict[str, Path]:
+    """The scene of each data set that has one."""
+    scenes = {}
+    for name, place in sorted(found.items()):
+        options = (place / "scene.xml", place.absolute().parents[1] / "scene.xml")
+        known = [p for p in options if p.exists()]
+        if known:
+            scenes[name] = known[0]
+    return scenes
+
+
+def _time(dataset: Path) -> int:
+    """When the data set was written last; 0 if it is gone."""
+    try:
+        return (dataset / "meta" / "info.json").stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def cameras(episode: Episode) -> list[str]:

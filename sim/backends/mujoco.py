@@ -88,6 +88,7 @@ class MujocoWorld:
         self._owner, self._root = self.model.site_bodyid.tolist(), self.model.body_rootid.tolist()
         self._turned = (self.model.site_quat[:, 0] != 1).tolist()
         self._shares = MujocoParameters(scene, self.model, num_worlds)
+        self._masks: dict[frozenset[str], NDArray[np.bool_]] = {}
         self._bind(self._make_batch(self.model))
         self.reset()
 
@@ -307,9 +308,17 @@ class MujocoWorld:
     # -- images ----------------------------------------------------------------------------------
 
     def render(
-        self, camera: str, worlds: ArrayLike | None = None, size: tuple[int, int] | None = None
+        self,
+        camera: str,
+        worlds: ArrayLike | None = None,
+        size: tuple[int, int] | None = None,
+        *,
+        without: frozenset[str] = frozenset(),
     ) -> NDArray[np.uint8]:
         """Images of the listed worlds (default all), (n, H, W, 3); `size` is (H, W).
+
+        Names (of `segments`) in `without` are not drawn: what a camera cannot see anyway costs time
+        all the same.
 
         Raises:
             RenderError: no off-screen OpenGL, or the size is too large.
@@ -318,7 +327,17 @@ class MujocoWorld:
         offscreen, rows, index, size = self._view(camera, where, size)
         looks = self._shares.look_values
         drawn = None if looks is None else (self._shares.looks, looks[where])
-        return offscreen.render(rows, self._rgba[where], index, size, drawn)
+        rgba = self._rgba[where]
+        if without:
+            rgba = np.where(self._is_of(without)[:, None], np.float32(0), rgba)
+        return offscreen.render(rows, rgba, index, size, drawn)
+
+    def _is_of(self, names: frozenset[str]) -> NDArray[np.bool_]:
+        """(ngeom,) whether a geom belongs to one of some segments."""
+        if names not in self._masks:
+            ids = [i for i, name in enumerate(self.segments) if name in names]
+            self._masks[names] = np.isin(geom_segments(self.model, self.scene), ids)
+        return self._masks[names]
 
     # -- whole state -----------------------------------------------------------------------------
 

@@ -169,10 +169,10 @@ class FlyingTask(Task):
         flying.set_rotor_speed(self.spec.rotorcraft.hover_rpm(cast("float", mass)), mask)
         self.instruction(rng, mask)
         if self.randomizer is not None:
-            flying.set_parameters(self._physics(self.randomizer.draw(mask, rng)), mask)
+            flying.set_parameters(self.physics_of(self.randomizer.draw(mask, rng)), mask)
 
-    def _physics(self, drawn: dict[str, NDArray]) -> dict[str, NDArray]:
-        """Drawn values (n, A) as `World.set_parameters` takes them."""
+    def physics_of(self, drawn: Mapping[str, NDArray]) -> dict[str, NDArray]:
+        """Values (n, A) of `PHYSICS` as `World.set_parameters` takes them."""
         assert self.spec.rotorcraft is not None
         body = next(b for b in self.spec.bodies if b.name == self.spec.rotorcraft.body)
         nominal = {"mass": np.asarray(body.mass), "inertia": np.asarray(body.inertia)}

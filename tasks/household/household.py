@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from .tasks import Instance
     from .views import Observation, Views
 
-PACKINGS = ("separate", "sheet", "text", "blind")
-"""What `observe` gives: ten pictures, one sheet of them, a scene graph in words, or neither."""
+PACKINGS = ("separate", "sheet", "album", "text", "blind")
+"""What `observe` gives: ten pictures, one sheet of them, one picture of each piece of furniture, a
+scene graph in words, or neither."""
 FIDELITIES = ("kinematic", "physical")
 """How motion comes out: `kinematic` as planned; `physical` as servos and contacts have it."""
 

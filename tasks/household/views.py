@@ -14,6 +14,7 @@ from octoworld.core.errors import ConfigError
 from octoworld.core.registry import BACKENDS
 from robots.mobile_panda.spec import BASE_JOINTS
 
+from .album import photograph
 from .bodies import joint_names, opened_at, signals
 from .geometry import thing_pose
 from .home import Home, Piece
@@ -44,7 +45,7 @@ class Observation:
     instruction: str
     images: Mapping[str, NDArray[np.uint8]]
     """`separate`: camera of CAMERAS -> (H, W, 3). `sheet`: one picture (2 H, 5 W, 3) called so.
-    Else none."""
+    `album`: piece -> (H, W, 3). Else none."""
     text: str
     """Packing `text`: what is in sight; all packings: what is held, where the robot is."""
     held: str
@@ -205,6 +206,9 @@ def observe(household: Household, packing: str) -> Observation:
         images = {"sheet": sheet(views)}
         if packing == "separate":
             images = dict(zip(CAMERAS, views, strict=True))
+    elif packing == "album":
+        photos = photograph(household.views, state, household.image_size)
+        images = dict(zip(household.home.by_name, photos, strict=True))
     return Observation(
         instruction=household.instruction,
         images=images,

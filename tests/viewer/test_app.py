@@ -150,6 +150,7 @@ def test_training_metric_is_chosen(run_folder, tmp_path):
     (tmp_path / "metrics.jsonl").write_text("\n".join(rows))
     app = ViewerApp(open_recording(tmp_path), port=18180)
     try:
+        assert app.training is not None
         app.training.choice.value = "rl/reward"
         assert np.array_equal(app.training.plot.data[1], [0, 1, 2, 3])
     finally:

@@ -2,18 +2,18 @@
 
 import time
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from octoworld.viewer.app import ViewerApp
 from octoworld.viewer.export import export_episode
 from octoworld.viewer.labelling import GLANCE
 from octoworld.viewer.recording import open_recording
 
-from .browser import needs_browser, open_tab, pictures, wait_for
+from .browser import looks_as_stored, needs_browser, open_tab, pictures, wait_for
 
-pytestmark = [needs_browser, pytest.mark.timeout(180)]
+pytestmark = [needs_browser, pytest.mark.timeout(400)]
+SCENE, SIDE = (370, 250, 740, 700), (760, 60, 1350, 700)
+"""Where the page has the 3D scene, and the tab at the right."""
 
 
 @pytest.fixture(scope="module")
@@ -49,16 +49,9 @@ def test_page_shows_its_panels_and_obeys_keys(app, tab, tmp_path):
     app.timeline.value = 12
     tab.wait_for_selector("text=of 23", timeout=20_000)
 
-    folder = pictures(tmp_path)
-
-    def scene_is_drawn():
-        tab.screenshot(path=folder / "viewer.png")
-        with Image.open(folder / "viewer.png") as picture:
-            middle = np.asarray(picture.convert("RGB"))[250:700, 370:740]
-        # table, floor, arm and block: many colours where the empty page has one
-        return len(np.unique(middle.reshape(-1, 3) // 16, axis=0)) > 20
-
-    assert wait_for(scene_is_drawn, 60.0), "the 3D scene was not drawn"
+    shot = pictures(tmp_path) / "viewer.png"
+    assert looks_as_stored(tab, "replay-scene", SCENE, shot, 60.0), "the 3D scene was not drawn"
+    assert looks_as_stored(tab, "replay-signals", SIDE, shot)
 
 
 def test_exported_page_plays_from_a_file(run_folder, tmp_path):
@@ -80,7 +73,7 @@ def test_exported_page_plays_from_a_file(run_folder, tmp_path):
 
 def test_two_browsers_label_at_once(run_folder, tmp_path):
     (tmp_path / "episodes").symlink_to(run_folder / "episodes")
-    app = ViewerApp(open_recording(tmp_path), port=18281)
+    app = ViewerApp(open_recording(tmp_path), port=18281, label_seed=0)
     try:
         with open_tab(app.url, "Timeline") as first:
             browser = first.context.browser
@@ -92,11 +85,12 @@ def test_two_browsers_label_at_once(run_folder, tmp_path):
                 tab.get_by_role("button", name="Start").click(timeout=60_000)
             assert wait_for(lambda: all(t.clips for t in app.label_tabs.values()), 60.0)
             questions = {tab.clips for tab in app.label_tabs.values()}
+            shot = pictures(tmp_path) / "labels.png"
+            assert looks_as_stored(first, "labels", SIDE, shot)
             time.sleep(2 * GLANCE)  # an answer at once is one to the question before
             first.get_by_role("button", name="A is better").click(timeout=60_000)
             second.get_by_role("button", name="as good").click(timeout=60_000)
             assert wait_for(lambda: len(app.store.labels()) == 2, 60.0)
-            first.screenshot(path=pictures(tmp_path) / "labels.png")
             labels = app.store.labels()
             assert {label.clips for label in labels} == questions
             assert {label.preference for label in labels} == {1.0, 0.5}

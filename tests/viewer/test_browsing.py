@@ -7,7 +7,7 @@ import pytest
 
 from octoworld.data.episode import Episode
 from octoworld.data.labels import clip_of, load_clip
-from octoworld.data.lazy_video import CHUNK, KEPT, LazyFrames
+from octoworld.data.lazy_video import NEAR, LazyFrames
 from octoworld.data.reader import Dataset
 from octoworld.data.writer import DatasetWriter
 from octoworld.viewer import finder as finder_module
@@ -165,7 +165,7 @@ def test_two_runs_are_opened_beside_each_other(run, tmp_path):
 
 
 def test_video_is_decoded_when_it_is_looked_at(tmp_path):
-    length = CHUNK * (KEPT + 2) + 5
+    length = 3 * NEAR + 5
     frames = np.zeros((length, 16, 16, 3), np.uint8)
     frames[:] = (np.arange(length) % 250)[:, None, None, None]
     with DatasetWriter(tmp_path / "d", fps=10, robot="r") as writer:
@@ -175,7 +175,7 @@ def test_video_is_decoded_when_it_is_looked_at(tmp_path):
     lazy = dataset.episode(1, lazy=True)["observation.images.front"]
     whole = dataset.episode(1)["observation.images.front"]
     assert isinstance(lazy, LazyFrames) and lazy.shape == whole.shape
-    for t in (0, CHUNK, length - 1, CHUNK - 1, -1, 3):
+    for t in (0, NEAR, length - 1, NEAR - 1, -1, 3, *range(70, 75), *range(60, 55, -1)):
         assert (lazy[t] == whole[t]).all()
     assert (lazy[5:9] == whole[5:9]).all() and (lazy[::50] == whole[::50]).all()
     assert (np.asarray(lazy) == whole).all()

@@ -1,7 +1,11 @@
 """Training curves are gathered from the whole run, in order, without what cannot be drawn."""
 
+import shutil
+
 import numpy as np
 
+from octoworld.viewer.app import ViewerApp
+from octoworld.viewer.recording import open_recording
 from octoworld.viewer.training import read_curves
 
 
@@ -22,3 +26,32 @@ def test_curves_of_all_stages(tmp_path):
 
 def test_no_metrics(tmp_path):
     assert read_curves(tmp_path) == {}
+
+
+def test_a_training_that_goes_on_is_followed(tmp_path, run_folder):
+    metrics = tmp_path / "metrics.jsonl"
+    metrics.write_text('{"step": 0, "rl/reward": 0.0}\n{"step": 1, "rl/reward": 1.0}\n')
+    app = ViewerApp(open_recording(tmp_path), port=18180)
+    try:
+        assert "Nothing is recorded" in app.instruction.content and app.timeline.disabled
+        app.toggle()
+        app.like()
+        assert app.training is not None
+        with metrics.open("a") as file:
+            file.write('{"step": 2, "rl/reward": 4.0, "rl/kl": 0.1}\n{"step": 3, "rl/re')
+        app.look_again()
+        np.testing.assert_array_equal(app.training.plot.data, [[0, 1, 2], [0.0, 1.0, 4.0]])
+        with metrics.open("a") as file:
+            file.write('ward": 9.0, "rl/kl": 0.2}\n')
+        shutil.copytree(run_folder / "episodes/after", tmp_path / "episodes/eval-0")
+        app.look_again()
+        np.testing.assert_array_equal(app.training.plot.data[1], [0.0, 1.0, 4.0, 9.0])
+        assert "rl/kl" in app.training.choice.options
+        assert app.dataset == "eval-0" and app.index == 1 and not app.timeline.disabled
+        # what a resumed run does again is cut first
+        metrics.write_text('{"step": 0, "rl/reward": 5.0}\n{"step": 1, "rl/reward": 6.0}\n')
+        app.look_again()
+        np.testing.assert_array_equal(app.training.plot.data, [[0, 1], [5.0, 6.0]])
+        assert app.index == 1  # nothing new was recorded
+    finally:
+        app.close()

@@ -18,7 +18,12 @@ from worldmodels.autoregressive import (
 )
 from worldmodels.dataset import EpisodeDataset
 from worldmodels.flow import FlowConfig, FlowTrainConfig, Sight, train_flow
-from worldmodels.reflector import ReflectorConfig, ReflectorTrainConfig, train_reflector
+from worldmodels.reflector import (
+    ReflectorConfig,
+    ReflectorTrainConfig,
+    recorded_questions,
+    train_reflector,
+)
 
 SIZE, STEP = 32, 0.09
 COLOURS = {"red": (210, 40, 40), "blue": (40, 60, 220)}
@@ -145,16 +150,21 @@ def trained(encoded):
 def reflector(encoded):
     """A reflector trained on the real rows."""
     config = ReflectorTrainConfig(
-        model=ReflectorConfig(dim=48, heads=2, frame_layers=2, text_layers=1, dropout=0.0),
-        fit=FitConfig(steps=400, batch_size=32, learning_rate=2e-3, warmup_steps=20),
+        model=ReflectorConfig(
+            dim=48, heads=2, text_layers=1, width=16, blocks=1, points=8, dropout=0.0
+        ),
+        fit=FitConfig(steps=400, batch_size=32, learning_rate=4e-3, warmup_steps=20),
+        validation_windows=64,
+        check_every=100,
     )
+    held_out = encoded["held_out"]
     model, _ = train_reflector(
         encoded["dataset"],
         encoded["autoencoder"],
         config,
         encoded["folder"] / "reflector",
         seed=0,
-        validation=encoded["held_out"],
+        validation=[(held_out, recorded_questions(held_out))],
     )
     return model
 

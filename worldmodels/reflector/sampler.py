@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,39 +10,45 @@ import torch
 from numpy.typing import NDArray
 
 from octoworld.core.errors import ConfigError, DatasetError
-from octoworld.data.episode import Episode
-from octoworld.data.words import split_words
 
 from ..dataset import EpisodeDataset
+from .questions import Question, Questions, check_questions, smooth_labels
 
 
 @dataclass(frozen=True)
 class WindowConfig:
     """What the reflector is shown in training."""
 
-    length: int = 8
+    length: int = 2
     """Steps of a window; every step is judged."""
     positive_share: float = 0.3
     """Windows that end in success."""
-    near_share: float = 0.25
-    """Windows that end without success, but within `near_steps` of it: nearly there or lost."""
-    near_steps: int = 8
-    """What counts as near [step]."""
-    wrong_share: float = 0.25
+    near_share: float = 0.3
+    """Windows that end without success, but near it: nearly there or lost."""
+    wrong_share: float = 0.2
     """Windows that end in success of another goal than the one asked, labelled as no success.
     (Without success in the picture a wrong instruction would teach nothing.)"""
+    near_steps: int = 8
+    """Steps from success that count as near, where recordings tell no more [step]."""
     generated_share: float = 0.4
     """Windows of imagined rows, where any are given."""
-    smoothing: float = 0.15
+    smoothing: float = 0.1
     """Weight of each neighbour in the label around a change of success."""
     latent_noise: float = 0.1
     """Noise on latents in training [latent std]."""
-    proprio_noise: float = 0.05
+    proprio_noise: float = 0.02
     """Noise on proprioception in training [its std]."""
-    contrast_words: tuple[str, ...] = ("red", "green", "blue", "yellow", "purple")
-    """Two instructions of one task mean different goals only if they hold other ones of these."""
-    ambiguous_tasks: tuple[tuple[str, str], ...] = (("PlaceInBin", "PickUp"),)
-    """(task shown, task asked) that are not used as wrong pairs: the second may be done as well."""
+    objects_noise: float = 0.02
+    """Noise on what borrowed eyes find in training [its std]."""
+
+    def __post_init__(self) -> None:
+        if self.positive_share + self.near_share + self.wrong_share > 1:
+            raise ConfigError("shares of positive, near and wrong windows exceed 1 together")
+        if not 0 <= self.generated_share <= 1 or self.length < 1:
+            raise ConfigError(
+                f"generated_share {self.generated_share} must be in [0, 1], length {self.length} "
+                "at least 1"
+            )
 
 
 @dataclass
@@ -61,30 +67,58 @@ class Windows:
     """(B, T) progress, NaN where unknown."""
     weight: torch.Tensor
     """(B, T) trust in the label."""
+    told: torch.Tensor
+    """(B, T, D) numbers to be read off the frames, NaN where unknown."""
+    objects: torch.Tensor
+    """(B, T, O) what borrowed eyes find; O may be 0."""
+
+
+Look = Callable[[EpisodeDataset], torch.Tensor]
+"""What borrowed eyes find in each row (F, O)."""
 
 
 class _Source:
-    """One data set prepared for drawing."""
+    """One data set and all that is asked about it, prepared for drawing."""
 
     def __init__(
-        self, dataset: EpisodeDataset, trust: torch.Tensor | None, config: WindowConfig
+        self,
+        dataset: EpisodeDataset,
+        questions: Questions,
+        config: WindowConfig,
+        told_dim: int,
+        look: Look | None,
     ) -> None:
+        check_questions(dataset, questions)
+        self.objects = dataset.proprio[:, :0] if look is None else look(dataset)
         self.dataset = dataset
-        self.trust = torch.ones(dataset.num_rows) if trust is None else trust
-        self.owner = np.repeat(np.arange(len(dataset)), dataset.lengths)
-        success = dataset.success
-        parts = [success[dataset.rows(e)] for e in range(len(dataset))]
-        self.target = torch.from_numpy(
-            np.concatenate([smooth_labels(p, config.smoothing) for p in parts])
-        )
-        self.progress = torch.from_numpy(np.concatenate([progress_labels(p) for p in parts]))
-        near = np.concatenate([_near(p, config.near_steps) for p in parts])
-        used = self.trust.numpy() > 0
-        self.groups = [
-            np.flatnonzero(success & used),
-            np.flatnonzero(near & ~success & used),
-            np.flatnonzero(~near & ~success & used),
+        self.asked: list[Question] = [q for asked in questions for q in asked]
+        self.episode = np.repeat(np.arange(len(dataset)), [len(asked) for asked in questions])
+        sizes = dataset.lengths[self.episode]
+        self.first = np.cumsum(sizes) - sizes
+        self.owner = np.repeat(np.arange(len(self.asked)), sizes)
+
+        def joined(parts: list[NDArray]) -> torch.Tensor:
+            return torch.from_numpy(np.concatenate(parts).astype(np.float32))
+
+        self.target = joined([smooth_labels(q.success, config.smoothing) for q in self.asked])
+        self.progress = joined([q.progress for q in self.asked])
+        self.sure = joined([q.sure for q in self.asked])
+        self.told = joined([_told(q, told_dim) for q in self.asked])
+        self.groups = self._groups()
+
+    def _groups(self) -> list[list[NDArray[np.int64]]]:
+        """Steps to end a window at: positive, near, far, wrong; each by the question's name."""
+        success = np.concatenate([q.success for q in self.asked])
+        near = np.concatenate([q.near for q in self.asked]) & ~success
+        wrong = np.array([q.wrong for q in self.asked])[self.owner]
+        used = self.sure.numpy() > 0
+        names = sorted({q.name for q in self.asked})
+        name = np.array([names.index(q.name) for q in self.asked])[self.owner]
+        kinds = [success & ~wrong, near & ~wrong, ~near & ~success & ~wrong, near & wrong]
+        split = [
+            [np.flatnonzero(kind & used & (name == i)) for i in range(len(names))] for kind in kinds
         ]
+        return [[rows for rows in by_name if len(rows)] for by_name in split]
 
 
 class WindowSampler:
@@ -92,31 +126,24 @@ class WindowSampler:
 
     def __init__(
         self,
-        sources: Sequence[tuple[EpisodeDataset, torch.Tensor | None]],
+        sources: Sequence[tuple[EpisodeDataset, Questions]],
         config: WindowConfig,
+        told_dim: int = 0,
+        look: Look | None = None,
     ) -> None:
-        """`sources`: (rows, trust per row); the first is real, the others are generated."""
+        """`sources`: rows and what is asked about them; the first is real, others generated."""
         self.config = config
-        self.sources = [_Source(d, t, config) for d, t in sources]
-        if not len(self.sources[0].groups[0]):
+        self.sources = [_Source(d, q, config, told_dim, look) for d, q in sources]
+        if not self.sources[0].groups[0]:
             raise DatasetError("no row of the episodes shows success; a reflector cannot learn it")
-        self.goals: dict[tuple, list[str]] = {}
-        self.tasks: dict[tuple, str] = {}
-        for dataset, _ in sources[:1]:
-            for episode in dataset.episodes:
-                goal = goal_of(episode, config)
-                self.goals.setdefault(goal, []).append(episode.instruction)
-                self.tasks[goal] = str(episode.info.get("task", ""))
-        self._other: dict[tuple, list[tuple]] = {g: self._wrong_goals(g) for g in self.goals}
 
     def draw(self, count: int, generator: torch.Generator) -> Windows:
         """`count` windows of `config.length` steps."""
-        config = self.config
         shares = [count]
-        if len(self.sources) > 1:
-            made = round(count * config.generated_share)
-            each = made // (len(self.sources) - 1)
-            shares = [count - each * (len(self.sources) - 1)] + [each] * (len(self.sources) - 1)
+        others = len(self.sources) - 1
+        if others:
+            each = round(count * self.config.generated_share) // others
+            shares = [count - each * others] + [each] * others
         parts = [
             self._draw(source, size, generator)
             for source, size in zip(self.sources, shares, strict=True)
@@ -124,85 +151,60 @@ class WindowSampler:
         ]
         tensors = [
             torch.cat([getattr(p, name) for p in parts])
-            for name in ("latents", "proprio", "target", "progress", "weight")
+            for name in ("latents", "proprio", "target", "progress", "weight", "told", "objects")
         ]
         instructions = [text for p in parts for text in p.instructions]
         return Windows(tensors[0], tensors[1], instructions, *tensors[2:])
 
     def _draw(self, source: _Source, count: int, generator: torch.Generator) -> Windows:
         config, dataset = self.config, source.dataset
-        positive = round(count * config.positive_share)
-        near = round(count * config.near_share)
-        wrong = round(count * config.wrong_share)
-        wanted = [positive, near, count - positive - near - wrong, wrong]
-        if config.positive_share + config.near_share + config.wrong_share > 1:
-            raise ConfigError("shares of positive, near and wrong windows exceed 1 together")
-        fallback = max(source.groups, key=len)
-        if not len(fallback):
-            raise DatasetError("no generated row is trusted; lower ReplayConfig.min_trust")
-        chosen = []
-        for rows, size in zip([*source.groups, source.groups[0]], wanted, strict=True):
-            rows = rows if len(rows) else fallback
-            chosen.append(rows[torch.randint(len(rows), (size,), generator=generator).numpy()])
-        ends = np.concatenate(chosen)
-        episode = source.owner[ends]
-        window = dataset.windows(episode, ends - dataset.starts[episode], config.length - 1, 0)
-        target, progress = source.target[window].clone(), source.progress[window].clone()
-        instructions = [dataset.instruction(e) for e in episode]
-        for i in range(count - wrong, count):
-            others = self._other.get(goal_of(dataset.episodes[episode[i]], config), [])
-            if others:
-                goal = others[_integer(len(others), generator)]
-                texts = self.goals[goal]
-                instructions[i] = texts[_integer(len(texts), generator)]
-                target[i], progress[i] = 0.0, torch.nan
-        return Windows(
-            dataset.need_latents()[window], dataset.proprio[window], instructions,
-            target, progress, source.trust[window],
-        )  # fmt: skip
-
-    def _wrong_goals(self, goal: tuple) -> list[tuple]:
-        shown = self.tasks[goal]
-        return [
-            other
-            for other in self.goals
-            if other != goal and (shown, self.tasks[other]) not in self.config.ambiguous_tasks
+        sizes = [
+            round(count * s) for s in (config.positive_share, config.near_share, config.wrong_share)
         ]
+        wanted = [sizes[0], sizes[1], count - sum(sizes), sizes[2]]
+        whole = max(source.groups, key=lambda group: sum(map(len, group)))
+        if not whole:
+            raise DatasetError("no generated row is trusted; lower ReplayConfig.min_trust")
+        ends = np.concatenate(
+            [
+                _balanced(group or whole, size, generator)
+                for group, size in zip(source.groups, wanted, strict=True)
+            ]
+        )
+        asked = source.owner[ends]
+        episode, time = source.episode[asked], ends - source.first[asked]
+        rows = dataset.windows(episode, time, config.length - 1, 0)
+        back = np.maximum(time[:, None] + np.arange(1 - config.length, 1), 0)
+        steps = torch.from_numpy(source.first[asked][:, None] + back)
+        texts = [source.asked[q].texts for q in asked]
+        picks = torch.rand(len(texts), generator=generator).tolist()
+        return Windows(
+            dataset.need_latents()[rows],
+            dataset.proprio[rows],
+            [t[int(p * len(t))] for t, p in zip(texts, picks, strict=True)],
+            source.target[steps],
+            source.progress[steps],
+            source.sure[steps],
+            source.told[steps],
+            source.objects[rows],
+        )
 
 
-def goal_of(episode: Episode, config: WindowConfig) -> tuple:
-    """What an instruction asks for: `info["goal"]` if recorded, else task and contrast words."""
-    if "goal" in episode.info:
-        return ("goal", str(episode.info["goal"]))
-    words = frozenset(split_words(episode.instruction)) & frozenset(config.contrast_words)
-    return (str(episode.info.get("task", "")), *sorted(words))
+def _balanced(
+    groups: list[NDArray[np.int64]], count: int, generator: torch.Generator
+) -> NDArray[np.int64]:
+    """`count` members, each of a group drawn evenly."""
+    which = torch.randint(len(groups), (count,), generator=generator).tolist()
+    where = torch.rand(count, generator=generator).tolist()
+    chosen = [groups[g][int(p * len(groups[g]))] for g, p in zip(which, where, strict=True)]
+    return np.array(chosen, np.int64)
 
 
-def smooth_labels(success: NDArray[np.bool_], smoothing: float) -> NDArray[np.floating]:
-    """Success (T,) with each step sharing `smoothing` with each neighbour."""
-    padded = np.pad(success.astype(np.float32), 1, mode="edge")
-    return np.float32(1 - 2 * smoothing) * padded[1:-1] + np.float32(smoothing) * (
-        padded[:-2] + padded[2:]
-    )
-
-
-def progress_labels(success: NDArray[np.bool_]) -> NDArray[np.floating]:
-    """Progress (T,): a line to the first success, 1 while it holds, NaN where unknown."""
-    progress = np.full(len(success), np.nan, np.float32)
-    if success.any():
-        first = int(success.argmax())
-        progress[: first + 1] = np.linspace(0.0, 1.0, first + 1) if first else 1.0
-        progress[success] = 1.0
-    return progress
-
-
-def _near(success: NDArray[np.bool_], steps: int) -> NDArray[np.bool_]:
-    near = success.copy()
-    for shift in range(1, min(steps, len(success) - 1) + 1):
-        near[:-shift] |= success[shift:]
-        near[shift:] |= success[:-shift]
-    return near
-
-
-def _integer(high: int, generator: torch.Generator) -> int:
-    return int(torch.randint(high, (), generator=generator))
+def _told(question: Question, told_dim: int) -> NDArray[np.float32]:
+    if question.told is None or not told_dim:
+        return np.full((len(question.success), told_dim), np.nan, np.float32)
+    if question.told.shape[1] != told_dim:
+        raise DatasetError(
+            f"question {question.name!r} tells {question.told.shape[1]} numbers, others {told_dim}"
+        )
+    return question.told

@@ -68,7 +68,7 @@ def play(
         raise ConfigError(f"play: task {task!r} has no camera to film with")
     config = RolloutConfig(min(episodes, 16), SHOWN, cameras=cameras)
     seeds = range(first_seed, first_seed + episodes)
-    name = _next_name(folder)
+    name = next_name(folder)
     files: list[dict[str, str]] = []
     hits: list[bool] = []
     recorder = Recorder(cameras[0], film_size, logs=logs)
@@ -96,7 +96,8 @@ def flies(robot: str) -> bool:
     return ROBOTS.get(robot)().rotorcraft is not None
 
 
-def _next_name(folder: Path) -> str:
-    """play-0, play-1, ...: the first that is free."""
-    found = [re.fullmatch(r"play-(\d+)", p.name) for p in (folder / "episodes").glob("play-*")]
-    return f"play-{1 + max((int(m[1]) for m in found if m), default=-1)}"
+def next_name(folder: Path, stem: str = "play") -> str:
+    """<stem>-0, <stem>-1, ...: the first that no data set in FOLDER/episodes has."""
+    there = (folder / "episodes").glob(f"{stem}-*")
+    found = [re.fullmatch(rf"{stem}-(\d+)", p.name) for p in there]
+    return f"{stem}-{1 + max((int(m[1]) for m in found if m), default=-1)}"

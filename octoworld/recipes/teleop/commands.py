@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,6 +42,8 @@ TURNS = (
 CONTROLS: dict[str, tuple[Pair, ...]] = {"ee_delta_pos": MOVES, "ee_delta_pose": MOVES + TURNS}
 """Control mode -> pairs, three for each vector of its action: away, right, up as the person sees it
 (a turn is about that axis); the gripper comes last."""
+FLYING = "velocity"
+"""What a person gives a drone instead: a push away, right and up, and a gripper that it has not."""
 GRIPPER = ("space", "pad0")
 """Opens a closed gripper, and closes an open one."""
 SLOW, SLOWED = "shift", 0.25
@@ -62,18 +65,26 @@ class Commands:
     Safe for any number of threads. A tap between two readings is not lost.
     """
 
-    def __init__(self, control_mode: str, speed: float = 0.5) -> None:
-        """Commands for one control mode, at a share `speed` in (0, 1] of a full action.
+    def __init__(
+        self, control_mode: str, speed: float = 0.5, wishes: Mapping[str, Wish] = WISHES
+    ) -> None:
+        """Commands for one control mode.
+
+        Args:
+            control_mode: one of CONTROLS, or FLYING.
+            speed: share of a full action, in (0, 1].
+            wishes: keys and buttons beside those that drive, and what they ask for.
 
         Raises:
             ConfigError: a person cannot drive this control mode.
         """
-        if control_mode not in CONTROLS:
+        if control_mode not in CONTROLS and control_mode != FLYING:
             raise ConfigError(
                 f"control mode {control_mode!r} cannot be driven by hand; these can: "
                 f"{', '.join(CONTROLS)}"
             )
-        self.pairs, self.speed = CONTROLS[control_mode], speed
+        self.pairs, self.speed = CONTROLS.get(control_mode, MOVES), speed
+        self._grips, self._wanted = control_mode != FLYING, wishes
         self._frame = _FRAMES[0]
         self._held: Held = {}
         self._tapped: Held = {}
@@ -85,7 +96,7 @@ class Commands:
     def keys(self) -> list[str]:
         """All keys that mean something."""
         pairs = [key for pair in self.pairs for key in pair.keys]
-        others = [key for key in (*GRIPPER, *WISHES) if not key.startswith("pad")]
+        others = [key for key in (*GRIPPER, *self._wanted) if not key.startswith("pad")]
         return [*pairs, *others, SLOW]
 
     # what the page says
@@ -99,8 +110,8 @@ class Commands:
             if any(name in pressed for name in GRIPPER):
                 self._gripper = -self._gripper
         for name in pressed:
-            if name in WISHES:
-                self.wish(WISHES[name])
+            if name in self._wanted:
+                self.wish(self._wanted[name])
 
     def wish(self, wish: Wish) -> None:
         """Ask for something."""
@@ -125,6 +136,12 @@ class Commands:
         with self._lock:
             return not drives.isdisjoint(self._tapped)
 
+    @property
+    def held(self) -> Held:
+        """All that is held now."""
+        with self._lock:
+            return dict(self._held)
+
     def action(self) -> NDArray[np.float32]:
         """(A,): what is held now, or was tapped since the last call."""
         with self._lock:
@@ -142,14 +159,22 @@ class Commands:
         except queue.Empty:
             return None
 
-    def legend(self) -> str:
-        """What the keys do, in Markdown."""
+    def legend(
+        self,
+        more: Sequence[tuple[str, str]] = (
+            ("n", "start, or another start"), ("enter / backspace", "keep / discard"),
+        ),
+        pad: str = "Start starts, Y keeps, Back discards",
+    ) -> str:  # fmt: skip
+        """What the keys do, in Markdown; `more` keys, and what `pad` buttons do beside the A."""
         rows = [(" / ".join(p.keys), " / ".join(p.says)) for p in self.pairs]
-        rows += [("space", "close or open the gripper"), (SLOW, "slower")]
-        rows += [("n", "start, or another start"), ("enter / backspace", "keep / discard")]
+        rows += [("space", "close or open the gripper")] if self._grips else []
+        rows += [(SLOW, "slower"), *more]
         lines = [f"| `{keys}` | {says} |" for keys, says in rows]
-        pad = "Gamepad: sticks move, A grips, Start starts, Y keeps, Back discards."
-        return "\n".join(["| key | what it does |", "|---|---|", *lines, "", pad])
+        told = ["sticks move", *(["A grips"] if self._grips else []), *([pad] if pad else [])]
+        return "\n".join(
+            ["| key | what it does |", "|---|---|", *lines, "", f"Gamepad: {', '.join(told)}."]
+        )
 
 
 def _push(pair: Pair, active: Held) -> float:

@@ -28,8 +28,9 @@ from worldmodels.dataset import EpisodeDataset
 from worldmodels.flow import FlowWorldModel, Sight, train_flow
 from worldmodels.metrics import rollout_report
 from worldmodels.reflector import Reflector, evaluate_reflector, train_reflector
-from worldmodels.replay import replay
+from worldmodels.reflector.train import Asked
 
+from ..questions import imagined, real_questions
 from ..stages import Run
 from .config import WorldEnvConfig
 from .recordings import load
@@ -120,9 +121,11 @@ def learn_reflector(run: Run) -> dict[str, Any]:
     training, heldout = datasets(run)
     model = worldmodel(run)
 
-    def generated(data: EpisodeDataset, label: str):
-        return replay(model, data, config.replay, torch_generator(config.seed, "replay", label))
+    def made(data: EpisodeDataset, label: str) -> Asked:
+        generator = torch_generator(config.seed, "replay", label)
+        return imagined(model, data, config.replay, generator, config.tasks)
 
+    real, dreamt = real_questions(heldout, config.tasks), made(heldout, "heldout")
     facts = _take(run, "reflector")
     if not facts:
         folder = run.path("training", "reflector")
@@ -132,24 +135,21 @@ def learn_reflector(run: Run) -> dict[str, Any]:
             config.reflector,
             folder,
             seed=config.seed,
-            generated=[generated(training, "train")],
-            validation=heldout,
+            questions=real_questions(training, config.tasks)[1],
+            generated=[made(training, "train")],
+            validation=[real, dreamt],
+            lender=model,
         )
         _save(run, "reflector", folder)
         facts = dict(metrics)
     judge = reflector(run)
-    imagined = generated(heldout, "heldout")
-    real_card = evaluate_reflector(judge, heldout)
-    imagined_card = evaluate_reflector(judge, imagined.dataset, imagined.trust)
-    return facts | {
-        "real": real_card.as_dict(),
-        "imagined": imagined_card.as_dict(),
-        "f1_real": real_card.f1,
-        "false_success_real": real_card.false_success,
-        "f1_imagined": imagined_card.f1,
-        "false_success_imagined": imagined_card.false_success,
-        "threshold": float(judge.threshold),
-    }
+    cards = {
+        "real": evaluate_reflector(judge, *real), "imagined": evaluate_reflector(judge, *dreamt)
+    }  # fmt: skip
+    for name, card in cards.items():
+        facts |= {name: card.as_dict(), f"f1_{name}": card.f1}
+        facts |= {f"false_success_{name}": card.false_success}
+    return facts | {"threshold": float(judge.threshold)}
 
 
 def policy(run: Run, name: str) -> TinyPolicy:

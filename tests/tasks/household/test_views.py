@@ -28,7 +28,7 @@ def test_ten_views_in_two_packings(bench):
     assert sheet.shape == (128, 320, 3)
     np.testing.assert_array_equal(sheet[:64, 128:192], images["surround0"])  # ahead
     np.testing.assert_array_equal(sheet[64:, 256:], images["house"])
-    with pytest.raises(ConfigError, match=r"'video'.*separate, sheet, text, blind"):
+    with pytest.raises(ConfigError, match=r"'video'.*separate, sheet, album, text, blind"):
         b.house.observe("video")
 
 
@@ -112,3 +112,16 @@ def test_the_scene_also_compiles_with_things_that_physics_moves(homes):
     world = BACKENDS.get("mujoco")(scene, 1, num_threads=1)
     assert world.model.nv > 300
     world.close()
+
+
+def test_the_album_has_a_picture_of_each_piece_and_shows_what_lies_there(bench):
+    b = bench().put("mug_1", "on", "table_1")
+    before = b.house.state.copy()
+    album = b.house.observe("album").images
+    assert list(album) == list(b.house.home.by_name) and b.house.state == before
+    b.put("apple_1", "on", "desk_1")
+    after = b.house.observe("album").images
+    changed = {name for name in album if (album[name] != after[name]).any()}
+    assert "desk_1" in changed
+    rooms = {b.house.home.by_name[name].room for name in changed}
+    assert rooms == {b.house.home.by_name["desk_1"].room}

@@ -1,0 +1,72 @@
+"""Seeing: the eye is taught once, by pictures of training homes; all policies look through it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from octoworld.core.io import write_json
+from octoworld.core.rng import derive_seed
+from vla.programmer.tiny import TinyProgrammer, train_eye
+
+from .config import OctopusConfig
+from .language import KNOWN, LABELS
+from .scenes import load_stills
+
+HELD_BACK = 20
+"""One picture in so many tells how well the eye sees, and teaches nothing."""
+
+
+def learn_to_see(config: OctopusConfig, folder: Path) -> None:
+    """Train the eye, and keep it in a policy whose other weights are new."""
+    place = folder / "eye"
+    if (place / "policy" / "config.json").exists():
+        return
+    images, present = load_stills(config, folder)
+    # whole homes are held back, not single pictures of them
+    cut = max(1, len(images) // HELD_BACK)
+    eye = train_eye(images[cut:], present[cut:], LABELS, KNOWN, config.eye, place, seed=0)
+    write_json(place / "sight.json", sight(eye, images[:cut], present[:cut]))
+    model = fresh(config, 0)
+    model.eye.load_state_dict(eye.state_dict())
+    model.save_pretrained(place / "policy")
+
+
+def fresh(config: OctopusConfig, seed: int) -> TinyProgrammer:
+    """A policy with new weights, the eye's too."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(seed, "octopus", "weights"))
+        return TinyProgrammer(config.model())
+
+
+def new_policy(config: OctopusConfig, seed: int, folder: Path) -> TinyProgrammer:
+    """A policy with new weights behind the eye that has been taught."""
+    model = fresh(config, seed)
+    taught = TinyProgrammer.from_pretrained(folder / "eye" / "policy")
+    model.eye.load_state_dict(taught.eye.state_dict())
+    return model
+
+
+@torch.no_grad()
+def sight(eye: torch.nn.Module, images: torch.Tensor, present: torch.Tensor) -> dict[str, float]:
+    """Average precision and recall over labels at probability 0.5, by kind of label."""
+    said = torch.cat([eye.recognise(eye(part)) > 0.5 for part in images.split(512)])  # type: ignore[operator]
+    groups = {"places": [], "states": [], "things": [], "colours": [], "dirt": []}
+    for i, label in enumerate(LABELS):
+        words = label.split()
+        if not KNOWN[i]:
+            continue
+        group = (
+            ("dirt" if words[0] == "dirty" else "colours") if len(words) > 1
+            else "states" if label in ("open", "on")
+            else "places" if i < LABELS.index("open") else "things"
+        )  # fmt: skip
+        groups[group].append(i)
+    found: dict[str, float] = {}
+    for group, columns in groups.items():
+        yes, truth = said[:, columns], present[:, columns]
+        hits = float((yes & truth).sum())
+        found[f"{group} precision"] = hits / max(float(yes.sum()), 1.0)
+        found[f"{group} recall"] = hits / max(float(truth.sum()), 1.0)
+    return found

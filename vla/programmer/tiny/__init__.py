@@ -1,0 +1,33 @@
+"""Tiny programmer: a network of 1 to 3 M parameters that looks at pictures and writes programs."""
+
+from .agent import TinyAgent
+from .config import TinyProgrammerConfig
+from .eye import Eye, EyeConfig, Labels, train_eye
+from .grammar import Grammar, GrammarConfig, Line, program_text
+from .looking import look, mentions, understand, where
+from .model import NOWHERE, Seen, TinyProgrammer, Written
+from .words import Words, vocabulary_of
+
+__all__ = [
+    "NOWHERE",
+    "Eye",
+    "EyeConfig",
+    "Grammar",
+    "GrammarConfig",
+    "Labels",
+    "Line",
+    "Seen",
+    "TinyAgent",
+    "TinyProgrammer",
+    "TinyProgrammerConfig",
+    "Words",
+    "Written",
+    "look",
+    "mentions",
+    "program_text",
+    "train_eye",
+    "understand",
+    "vocabulary_of",
+    "where",
+]
+__suite__ = "octoworld"

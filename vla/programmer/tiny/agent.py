@@ -1,0 +1,83 @@
+"""TinyAgent: the tiny programmer in the agent loop."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from octoworld.core.errors import ConfigError
+
+from ..agent import View
+from ..answer import Answer
+from ..skills import Skills, read_skills
+from ..strategies import Strategy, get_strategy
+from .grammar import Line, program_text
+from .looking import look, understand, where
+from .model import TinyProgrammer
+
+SURE = 0.5
+"""Probability from which the plan says that something is seen."""
+
+
+class TinyAgent:
+    """Shown one picture of each place, by name; writes greedily, or draws at a temperature."""
+
+    def __init__(
+        self,
+        model: TinyProgrammer,
+        strategy: Strategy | str = "retry",
+        *,
+        temperature: float = 0.0,
+        seed: int = 0,
+    ) -> None:
+        self.model, self.temperature = model.eval(), temperature
+        self.strategy = get_strategy(strategy)
+        self.name = f"tiny {self.strategy.name}"
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def reset(self, skills: Skills) -> None:
+        """See `Agent.reset`.
+
+        Raises:
+            ConfigError: the scene lacks a skill that the model knows.
+        """
+        words = self.model.config.grammar
+        known = read_skills(skills)
+        missing = [s for s in (words.go, words.end, *words.skills) if s not in known]
+        if missing:
+            raise ConfigError(f"the scene has no skill {missing[0]!r}; it has {', '.join(known)}")
+
+    def act(self, view: View) -> Answer:
+        """See `Agent.act`."""
+        places = list(view.images)
+        features = look(self.model, _stack(view.images))
+        seen = understand(self.model, features, places, view.instruction, view.text, view.feedback)
+        written = self.model.write(seen, temperature=self.temperature, generator=self.generator)
+        here = where(view.text, places)
+        at = places[here] if here >= 0 else ""
+        lines = self.model.grammar.lines(written.tokens[0].tolist(), places, at)
+        program = program_text(lines)
+        return Answer(self._plan(features, places, lines), program, program)
+
+    def _plan(self, features: torch.Tensor, places: Sequence[str], lines: list[Line]) -> str:
+        """What is recognised at the places that the program goes to, and what it does there."""
+        sure = self.model.eye.recognise(features.float()) > SURE
+        labels = self.model.config.labels
+        told: list[str] = []
+        for line in lines:
+            if line.skill == self.model.config.grammar.go:
+                row = sure[places.index(line.args[0])]
+                names = [label for label, is_seen in zip(labels, row, strict=True) if is_seen]
+                told.append(f"At {line.args[0]} I see {', '.join(names) or 'nothing'}:")
+            else:
+                told.append(" ".join((line.skill.replace("_", " "), *line.args)) + ";")
+        return " ".join(told)
+
+
+def _stack(images: Mapping[str, Any]) -> torch.Tensor:
+    if not images:
+        raise ConfigError("no pictures: the scene's packing must be one of a picture a place")
+    return torch.from_numpy(np.stack(list(images.values())))
