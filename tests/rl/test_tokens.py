@@ -38,6 +38,7 @@ def test_the_gradient_of_a_tree_is_that_of_the_mean_return():
     logits = torch.tensor([0.3, -0.2], dtype=torch.float64, requires_grad=True)
     value = torch.tensor([1.0, 0.25], dtype=torch.float64)
     (logits.softmax(0) @ value).backward()
+    assert logits.grad is not None
     exact = logits.grad.clone()
     generator = torch.Generator().manual_seed(0)
     chance = logits.detach().softmax(0)
