@@ -23,7 +23,7 @@ demo: setup ## Post-train a policy inside a learned world model, then watch it i
 
 test: setup-test ## Run the tests
 	@# one thread each: the tests' arrays are too small to share among threads
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadgroup $(TEST_ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --no-loadscope-reorder $(TEST_ARGS)
 
 check: setup ## Lint, format, types, import rules, file lengths
 	@$(BIN)/ruff check .

@@ -67,9 +67,11 @@ def save_world(folder: Path, threshold: float) -> str:
     FlowWorldModel.build(autoencoder, flow, 8, 4).save_pretrained(str(folder / "worldmodel"))
     words = build_vocabulary([text for t in TOLD for text in TASKS.get(t).vocabulary()])
     judge = Reflector.build(
-        autoencoder, ReflectorConfig(dim=24, heads=2, frame_layers=1, text_layers=1), words,
+        autoencoder,
+        ReflectorConfig(dim=24, heads=2, text_layers=1, width=8, blocks=1, points=4),
+        words,
         torch.rand(9, 8),
-    )  # fmt: skip
+    )
     judge.threshold.fill_(threshold)
     judge.save_pretrained(str(folder / "reflector"))
     return str(folder)
