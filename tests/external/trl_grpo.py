@@ -7,6 +7,9 @@ skill, so that what it writes are programs from the start. TRL's own loop genera
 run the programs, and updates; nothing of octoworld's trainer takes part. Rewards are printed.
 """
 
+# pyright: reportMissingImports=false, reportAttributeAccessIssue=false
+# pyright: reportOptionalMemberAccess=false
+
 import os
 import sys
 import tempfile
@@ -68,7 +71,8 @@ def main() -> None:
             model,
             reward_funcs=answer_reward,
             environment_factory=answer_environment(
-                household_scene, reward=lambda t: 0.5 * t["success"] + 0.5 * t["progress"]
+                household_scene,  # type: ignore[arg-type]  # observations are alike, not the same class
+                reward=lambda t: 0.5 * t["success"] + 0.5 * t["progress"],
             ),
             args=GRPOConfig(
                 output_dir=folder,
