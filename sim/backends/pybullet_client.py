@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import tempfile
+import weakref
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,8 @@ class Client:
             ConfigError: the scene cannot be built, or there are too many clients.
         """
         self.id = _connect(gui)
+        # a client is some 30 MB of Bullet's own, which Python would not free
+        self._release = weakref.finalize(self, _disconnect, self.id)
         self.trees = trees(scene)
         self.bodies: list[int] = []
         p, on = pybullet, {"physicsClientId": self.id}
@@ -234,9 +237,13 @@ class Client:
 
     def close(self) -> None:
         """Disconnect."""
-        if self.id >= 0 and pybullet.isConnected(self.id):
-            pybullet.disconnect(self.id)
+        self._release()
         self.id = -1
+
+
+def _disconnect(client: int) -> None:
+    if pybullet.isConnected(client):
+        pybullet.disconnect(client)
 
 
 def _connect(gui: bool) -> int:

@@ -24,8 +24,8 @@ from octoworld.viewer.physics import PhysicsReplay
 from tasks.env import task_env
 
 COMMAND = [sys.executable, "-m", "octoworld.cli.main", "worldenv"]
-KILLED_IN = ("sft", "worldmodel", "posttrain")
-"""A stage of each kind: imitation, a model of several phases, reinforcement learning."""
+KILLED_IN = ("worldmodel", "posttrain")
+"""A stage of each kind: supervised, of several phases; and reinforcement learning."""
 
 
 def finished(run: Path) -> list[str]:

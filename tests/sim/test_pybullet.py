@@ -1,5 +1,7 @@
 """The World contract on the PyBullet backend, and its agreement with MuJoCo."""
 
+import gc
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ pytest.importorskip("pybullet")
 from octoworld.core.errors import ConfigError, RenderError, UnknownNameError
 from octoworld.core.registry import BACKENDS, ROBOTS
 from robots.spec import BodySpec, GeomSpec, JointSpec, RobotSpec, SiteSpec
+from sim.backends import pybullet_engine as pybullet
 from sim.backends.pybullet import PyBulletWorld
 from sim.backends.urdf import rpy, tree_urdf, trees
 from sim.scene import RobotPlacement, Scene
@@ -48,6 +51,15 @@ def test_it_is_a_world(make):
     with pytest.raises(ConfigError, match="rotorcraft"):
         world.flight.position  # noqa: B018
     assert isinstance(world, World)
+
+
+def test_a_world_that_is_dropped_gives_its_engines_back(scene):
+    world = PyBulletWorld(scene, 2)
+    engines = [client.id for client in world.clients]
+    assert all(pybullet.isConnected(i) for i in engines)
+    del world
+    gc.collect()
+    assert not any(pybullet.isConnected(i) for i in engines)
 
 
 def test_restored_state_continues_with_the_same_bits(make):

@@ -18,7 +18,7 @@ from tasks.manipulation.tabletop import TabletopTask
 
 ALL = bool(os.environ.get("OCTOWORLD_TEST_ALL"))
 """Every task on the slow engines too, which takes a quarter of an hour; else one of each kind."""
-OF_EACH_KIND = ("Hover", "PickUp", "CloseDoor")
+OF_EACH_KIND = ("Hover", "PickUp")
 HERE = [b for b in BACKENDS.names() if b != "mujoco_warp" or importlib.util.find_spec(b)]
 PAIRS = [
     (task, backend)
@@ -52,9 +52,21 @@ def pair(request):
     return task, backend
 
 
+OPEN: list[TaskEnv] = []
+
+
+@pytest.fixture(autouse=True)
+def closed_again():
+    """Hundreds of engines left open would fill the memory."""
+    yield
+    while OPEN:
+        OPEN.pop().close()
+
+
 def make(pair, worlds: int = WORLDS, **options) -> TaskEnv:
     task, backend = pair
-    return task_env(task, worlds, backend=backend, num_threads=1, **options)
+    OPEN.append(task_env(task, worlds, backend=backend, num_threads=1, **options))
+    return OPEN[-1]
 
 
 def gentle(env: TaskEnv, seed: int) -> np.ndarray:
@@ -83,7 +95,7 @@ def test_what_a_backend_cannot_do_it_says():
 
 
 def test_starts_agree_with_the_tasks_own_backend(pair):
-    env, own = make(pair), task_env(pair[0], WORLDS, num_threads=1)
+    env, own = make(pair), make((pair[0], ""))
     seen, expected = env.reset(seed=5)[0], own.reset(seed=5)[0]
     np.testing.assert_allclose(seen, expected, atol=2e-3)
     assert env.instructions == own.instructions
@@ -141,7 +153,6 @@ def test_cameras_show_something(pair):
     for camera in env.task.cameras:
         image = obs[f"observation.images.{camera}"]
         assert image.shape == (1, 24, 32, 3) and image.std() > 5
-    env.close()
 
 
 @pytest.mark.parametrize("backend", [b for b in HERE if b not in ("mujoco", "rotorcraft")])
