@@ -99,7 +99,13 @@ class ViewerBench:
             "16 drones": scrub_drones, "two cameras": scrub_arm, "large data set": open_large,
             "long episode": jump, "training": watch_training,
         }  # fmt: skip
-        run(claims, lambda arm, _, scratch: measures[arm](config, scratch), folder, config=config)
+        run(
+            claims,
+            lambda arm, _, scratch: measures[arm](config, scratch),
+            folder,
+            scratch=Path("runs") / folder.name,
+            config=config,
+        )
 
     def report(self, folder: Path) -> str:
         """Verdicts."""
