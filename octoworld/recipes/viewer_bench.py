@@ -158,7 +158,7 @@ def scrub(folder: Path, config: ViewerBenchConfig) -> ArmResult:
             seconds = {name: _timed(app, client, steps) for name, steps in parts.items()}
         rates = {name: len(parts[name]) / seconds[name] for name in parts}
         facts = {f"{name} [1/s]": round(rate, 1) for name, rate in rates.items()}
-        facts |= {"steps": len(app.episode), "megabytes sent": round(client.received / 1e6, 1)}
+        facts |= {"steps": len(app.episode), "megabytes sent": round(client.received / 1e6, 3)}
         total = config.updates / sum(seconds.values())
         return ArmResult([0], {UPDATES: [total]}, facts=facts)
     finally:

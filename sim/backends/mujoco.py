@@ -314,11 +314,12 @@ class MujocoWorld:
         size: tuple[int, int] | None = None,
         *,
         without: frozenset[str] = frozenset(),
+        exact: bool = False,
     ) -> NDArray[np.uint8]:
         """Images of the listed worlds (default all), (n, H, W, 3); `size` is (H, W).
 
         Names (of `segments`) in `without` are not drawn: what a camera cannot see anyway costs time
-        all the same.
+        all the same. `exact` takes one sample a pixel, for images that are made smaller anyway.
 
         Raises:
             RenderError: no off-screen OpenGL, or the size is too large.
@@ -330,7 +331,7 @@ class MujocoWorld:
         rgba = self._rgba[where]
         if without:
             rgba = np.where(self._is_of(without)[:, None], np.float32(0), rgba)
-        return offscreen.render(rows, rgba, index, size, drawn)
+        return offscreen.render(rows, rgba, index, size, drawn, exact=exact)
 
     def _is_of(self, names: frozenset[str]) -> NDArray[np.bool_]:
         """(ngeom,) whether a geom belongs to one of some segments."""

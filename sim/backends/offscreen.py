@@ -163,15 +163,18 @@ class Offscreen:
         camera: int,
         size: tuple[int, int],
         looks: tuple[MujocoLooks, NDArray[np.float64]] | None = None,
+        *,
+        exact: bool = False,
     ) -> NDArray[np.uint8]:
         """Images of integration-state rows (n, S) with geom colours (n, ngeom, 4): (n, H, W, 3).
 
-        `looks` and their values (n, L) say how each world looks other than built.
+        `looks` and their values (n, L) say how each world looks other than built; `exact` takes
+        one sample a pixel.
 
         Raises:
             RenderError: no OpenGL, or `size` is beyond the model's off-screen buffer.
         """
-        target, scene = self._prepare(camera, size, exact=False)
+        target, scene = self._prepare(camera, size, exact)
         images = np.empty((len(rows), *size, 3), np.uint8)
         for i, (row, colors, image) in enumerate(zip(rows, rgba, images, strict=True)):
             self.model.geom_rgba[:] = colors

@@ -7,6 +7,7 @@ cannot. A picture stands for its piece: agents that see point at places by point
 from __future__ import annotations
 
 import math
+from collections.abc import Container, Iterator
 from functools import lru_cache
 from itertools import product
 from typing import TYPE_CHECKING
@@ -77,27 +78,64 @@ def photograph(views: Views, state: State, size: tuple[int, int]) -> NDArray[np.
     Furniture of other rooms is left out, which makes it faster; through a doorway it would be in
     the background of some pictures.
     """
-    home = views.home
-    shown = state.copy()
-    images = np.empty((len(home.pieces), *size, 3), np.uint8)
-    sharp = (SHARPER * size[0], SHARPER * size[1])
-    for room in home.rooms:
-        elsewhere = frozenset(p.name for p in home.pieces if p.room != room)
-        for index, piece in enumerate(home.pieces):
-            if piece.room == room:
-                shown.base = photo_pose(piece)
-                views.set_state(shown)
-                image = views.world.render(SURROUND[0], size=sharp, without=elsewhere)[0]
-                images[index] = _cut(image, window(piece.kind), size)
+    images = np.empty((len(views.home.pieces), *size, 3), np.uint8)
+    for index, piece, elsewhere in _posed(views, state):
+        # one sample a pixel: what is made smaller is smooth anyway
+        image = views.world.render(
+            SURROUND[0], size=_sharp(size), without=elsewhere, exact=True
+        )[0]  # fmt: skip
+        cut = _cut(image, window(piece.kind))
+        images[index] = cv2.resize(cut, (size[1], size[0]), interpolation=cv2.INTER_AREA)
     return images
 
 
-def _cut(
-    image: NDArray[np.uint8], part: tuple[float, float, float], size: tuple[int, int]
-) -> NDArray[np.uint8]:
+def places_of_things(
+    views: Views, state: State, size: tuple[int, int], cell: int
+) -> list[dict[str, NDArray[np.float32]]]:
+    """Where things are in the pictures that `photograph` takes.
+
+    For each piece, name of a thing -> share (H / cell, W / cell) of each cell of `cell` pixels that
+    it fills, of the things on or in the piece that are in sight. What teaches eyes.
+    """
+    found: list[dict[str, NDArray[np.float32]]] = [{} for _ in views.home.pieces]
+    grid = (size[0] // cell, size[1] // cell)
+    fine = SHARPER * cell
+    names = views.world.segments
+    roots = {thing: state.root(thing) for thing in state.place}
+    for index, piece, _ in _posed(views, state, set(roots.values())):
+        ids = views.world.render_segmentation(SURROUND[0], size=_sharp(size))[0]
+        cut = _cut(ids, window(piece.kind)).astype(np.float32)
+        cut = cv2.resize(cut, (grid[1] * fine, grid[0] * fine), interpolation=cv2.INTER_NEAREST)
+        seen = {names[int(i)] for i in np.unique(cut)}
+        for thing in sorted(seen & {t for t, root in roots.items() if root == piece.name}):
+            mask = cut == names.index(thing)
+            found[index][thing] = mask.reshape(grid[0], fine, grid[1], fine).mean(
+                (1, 3), dtype=np.float32
+            )
+    return found
+
+
+def _posed(
+    views: Views, state: State, wanted: Container[str] | None = None
+) -> Iterator[tuple[int, Piece, frozenset[str]]]:
+    """Each wanted piece (all), with the robot before it, and the furniture of other rooms."""
+    home, shown = views.home, state.copy()
+    for room in home.rooms:
+        elsewhere = frozenset(p.name for p in home.pieces if p.room != room)
+        for index, piece in enumerate(home.pieces):
+            if piece.room == room and (wanted is None or piece.name in wanted):
+                shown.base = photo_pose(piece)
+                views.set_state(shown)
+                yield index, piece, elsewhere
+
+
+def _sharp(size: tuple[int, int]) -> tuple[int, int]:
+    return SHARPER * size[0], SHARPER * size[1]
+
+
+def _cut(image: NDArray, part: tuple[float, float, float]) -> NDArray:
     x, y, half = part
     height, width = image.shape[:2]
     top, left = round((1 - y - half) * height / 2), round((1 + x - half) * width / 2)
     rows, columns = round(half * height), round(half * width)
-    cut = image[top : top + rows, left : left + columns]
-    return np.asarray(cv2.resize(cut, (size[1], size[0]), interpolation=cv2.INTER_AREA), np.uint8)
+    return image[top : top + rows, left : left + columns]

@@ -44,7 +44,7 @@ def scenes(some):
         count = len(household(instance).home.pieces)
         rows.append(
             {
-                "features": torch.randn(count, CONFIG.eye.features).half(),
+                "features": torch.randn(count, model.eye.size).half(),
                 "at": torch.tensor(-1),
                 "mentioned": torch.zeros(count, dtype=torch.long),
                 "words": torch.tensor(model.read(household(instance).instruction)),
@@ -153,7 +153,7 @@ def test_feedback_teaches_on_the_shared_trainer(scenes, arm, tmp_path):
     reinforce(again, config, ARMS[arm], scenes, scenes, tmp_path, 0)
     for a, b in zip(model.parameters(), again.parameters(), strict=True):
         assert torch.equal(a, b)
-    assert torch.equal(model.eye.features.weight, fresh(config, 0).eye.features.weight)
+    assert torch.equal(model.eye.cells.weight, fresh(config, 0).eye.cells.weight)
 
 
 def test_both_judges_agree_and_replay_is_exact(scenes):

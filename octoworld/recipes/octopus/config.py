@@ -115,7 +115,7 @@ def quick_octopus() -> OctopusConfig:
         failures=4, homes=2, stills=12, demonstrations=24, rewards=12, validation=8,
         tests=dict.fromkeys(full.tests, 8), shards=1, width=32,
         eye=replace(
-            full.eye, channels=(8, 8, 16, 16), features=32,
+            full.eye, channels=(8, 8, 16, 16), features=16,
             fit=replace(full.eye.fit, steps=20, batch_size=32),
         ),
         sft=replace(full.sft, steps=20, batch_size=16), longer=10,

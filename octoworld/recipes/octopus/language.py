@@ -29,6 +29,8 @@ GRAMMAR = GrammarConfig(
 SKILLS = (GRAMMAR.go, *GRAMMAR.skills, GRAMMAR.end)
 """Skills of the scenes, of every arm."""
 DIRTY = "dirty"
+ADJECTIVES = (*COLOR_NAMES, DIRTY)
+"""Of things, as `LABELS` say them: an eye numbers them in the order in which labels do."""
 STATES = ("open", "on")
 """Of furniture."""
 

@@ -10,14 +10,17 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from octoworld.core.errors import DatasetError
 from octoworld.core.io import load_tensors, read_json, save_tensors, write_json
 from octoworld.core.rng import derive_seed, torch_generator
 from tasks.household import Household, Instance, household_split
-from tasks.household.album import photograph
+from tasks.household.album import photograph, places_of_things
 from tasks.household.home import make_home
-from vla.programmer.tiny import TinyProgrammer, look, mentions, where
+from tasks.household.objects import kind_of
+from tasks.household.state import State
+from vla.programmer.tiny import CELL, Stills, TinyProgrammer, look, mentions, where
 
 from .config import SHARD, TEACHERS, OctopusConfig
 from .episodes import (
@@ -30,11 +33,13 @@ from .episodes import (
     instances,
     perfect_tokens,
 )
-from .language import LABELS, labels_of
+from .language import ADJECTIVES, DIRTY, GRAMMAR, LABELS, labels_of
 
 PHOTOS = "photos.safetensors"
 SWITCHED = 0.3
 """Share of doors, switches and washable things that are changed for stills."""
+FILLED = 0.3
+"""Share of a cell that a thing fills, for which the cell shows it."""
 TEST_SHARDS = 4
 """Pieces in which a test split is prepared."""
 
@@ -48,7 +53,7 @@ def record_stills(config: OctopusConfig, shard: int, folder: Path) -> None:
     if path.exists():
         return
     count = share(config.stills, config.shards, shard)
-    photos, present = [], []
+    columns: dict[str, list[NDArray]] = {}
     train = household_split("train")
     first = config.first("stills", shard)
     numbers = (i for i in range(first, first + SHARD) if train.instance(i).layout < config.homes)
@@ -61,24 +66,40 @@ def record_stills(config: OctopusConfig, shard: int, folder: Path) -> None:
             for name in table:
                 if rng.random() < SWITCHED:
                     table[name] = not table[name]
-        photos.append(photograph(house.views, state, config.eye.image_size))
-        shown = np.zeros((len(house.home.pieces), len(LABELS)), bool)
-        for row, labels in zip(shown, labels_of(state, house.home), strict=True):
-            row[labels] = True
-        present.append(shown)
-    save_tensors(
-        path,
-        {
-            "images": torch.from_numpy(np.concatenate(photos)),
-            "present": torch.from_numpy(np.concatenate(present)),
-        },
-    )
+        for name, values in still(house, state, config.eye.image_size).items():
+            columns.setdefault(name, []).append(values)
+    save_tensors(path, {k: torch.from_numpy(np.concatenate(v)) for k, v in columns.items()})
 
 
-def load_stills(config: OctopusConfig, folder: Path) -> tuple[torch.Tensor, torch.Tensor]:
-    """Pictures (B, H, W, 3) and what they show (B, labels)."""
+def still(house: Household, state: State, size: tuple[int, int]) -> dict[str, NDArray]:
+    """Columns of `Stills` of all places of a home in a state."""
+    pieces = house.home.pieces
+    grid = (len(pieces), size[0] // CELL, size[1] // CELL)
+    present = np.zeros((len(pieces), len(LABELS)), bool)
+    for row, labels in zip(present, labels_of(state, house.home), strict=True):
+        row[labels] = True
+    nouns, looks = np.zeros(grid, np.uint8), np.zeros(grid, np.uint8)
+    for index, things in enumerate(places_of_things(house.views, state, size, CELL)):
+        if not things:
+            continue
+        shares = np.stack(list(things.values()))
+        most = shares.max(0)
+        # the smallest things fill no cell: where each is most, it is
+        here = (shares == most) & (
+            (shares > FILLED) | (shares == shares.max((1, 2), keepdims=True))
+        ) & (most > 0)  # fmt: skip
+        for thing, mask in zip(things, here, strict=True):
+            nouns[index][mask] = 1 + GRAMMAR.nouns.index(kind_of(thing))
+            worn = [state.color.get(thing), DIRTY if state.dirty.get(thing) else None]
+            looks[index][mask] = sum(1 << ADJECTIVES.index(a) for a in worn if a)
+    images = photograph(house.views, state, size)
+    return {"images": images, "present": present, "nouns": nouns, "looks": looks}
+
+
+def load_stills(config: OctopusConfig, folder: Path) -> Stills:
+    """Pictures of all shards and what they show."""
     parts = [load_tensors(folder / "stills" / f"{i}.safetensors") for i in range(config.shards)]
-    return torch.cat([p["images"] for p in parts]), torch.cat([p["present"] for p in parts])
+    return Stills(**{name: torch.cat([p[name] for p in parts]) for name in parts[0]})
 
 
 def share(total: int, shards: int, shard: int) -> int:

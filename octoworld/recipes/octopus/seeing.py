@@ -8,10 +8,10 @@ import torch
 
 from octoworld.core.io import write_json
 from octoworld.core.rng import derive_seed
-from vla.programmer.tiny import TinyProgrammer, train_eye
+from vla.programmer.tiny import Eye, Stills, TinyProgrammer, train_eye
 
 from .config import OctopusConfig
-from .language import KNOWN, LABELS
+from .language import GRAMMAR, KNOWN, LABELS
 from .scenes import load_stills
 
 HELD_BACK = 20
@@ -23,11 +23,11 @@ def learn_to_see(config: OctopusConfig, folder: Path) -> None:
     place = folder / "eye"
     if (place / "policy" / "config.json").exists():
         return
-    images, present = load_stills(config, folder)
+    stills = load_stills(config, folder)
     # whole homes are held back, not single pictures of them
-    cut = max(1, len(images) // HELD_BACK)
-    eye = train_eye(images[cut:], present[cut:], LABELS, KNOWN, config.eye, place, seed=0)
-    write_json(place / "sight.json", sight(eye, images[:cut], present[:cut]))
+    cut = max(1, len(stills) // HELD_BACK)
+    eye = train_eye(stills[cut:], LABELS, GRAMMAR.nouns, config.eye, place, seed=0)
+    write_json(place / "sight.json", sight(eye, stills[:cut]))
     model = fresh(config, 0)
     model.eye.load_state_dict(eye.state_dict())
     model.save_pretrained(place / "policy")
@@ -49,9 +49,9 @@ def new_policy(config: OctopusConfig, seed: int, folder: Path) -> TinyProgrammer
 
 
 @torch.no_grad()
-def sight(eye: torch.nn.Module, images: torch.Tensor, present: torch.Tensor) -> dict[str, float]:
-    """Average precision and recall over labels at probability 0.5, by kind of label."""
-    said = torch.cat([eye.recognise(eye(part)) > 0.5 for part in images.split(512)])  # type: ignore[operator]
+def sight(eye: Eye, stills: Stills) -> dict[str, float]:
+    """Precision and recall over labels at probability 0.5, by kind of label."""
+    said = torch.cat([eye.recognise(eye(part)) > 0.5 for part in stills.images.split(512)])
     groups = {"places": [], "states": [], "things": [], "colours": [], "dirt": []}
     for i, label in enumerate(LABELS):
         words = label.split()
@@ -65,7 +65,7 @@ def sight(eye: torch.nn.Module, images: torch.Tensor, present: torch.Tensor) -> 
         groups[group].append(i)
     found: dict[str, float] = {}
     for group, columns in groups.items():
-        yes, truth = said[:, columns], present[:, columns]
+        yes, truth = said[:, columns], stills.present[:, columns]
         hits = float((yes & truth).sum())
         found[f"{group} precision"] = hits / max(float(yes.sum()), 1.0)
         found[f"{group} recall"] = hits / max(float(truth.sum()), 1.0)

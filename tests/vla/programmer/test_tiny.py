@@ -1,5 +1,7 @@
 """The tiny programmer: its grammar, its probabilities, its eyes, its place in the agent loop."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -13,11 +15,13 @@ from vla.programmer.tiny import (
     GrammarConfig,
     Line,
     Seen,
+    Stills,
     TinyAgent,
     TinyProgrammer,
     TinyProgrammerConfig,
     look,
     program_text,
+    train_eye,
     understand,
 )
 from vla.programmer.tiny.words import Words
@@ -45,7 +49,7 @@ def small(seed: int = 0) -> TinyProgrammer:
 def scenes(model: TinyProgrammer, count: int, pictures: int = 5) -> dict[str, torch.Tensor]:
     generator = torch.Generator().manual_seed(1)
     return {
-        "features": torch.rand(count, pictures, 16, generator=generator),
+        "features": torch.rand(count, pictures, model.eye.size, generator=generator),
         "pictures": torch.arange(pictures).expand(count, -1) < pictures - 1,
         "at": torch.arange(count) % 3 - 1,
         "mentioned": torch.zeros(count, pictures, dtype=torch.long),
@@ -134,6 +138,47 @@ def colored(model: TinyProgrammer, count: int, seed: int) -> tuple[Seen, torch.T
     )  # fmt: skip
     end = torch.full((count,), model.grammar.index["done"])
     return seen, torch.stack([model.grammar.size + where, end], 1)
+
+
+def small_things(count: int, seed: int) -> Stills:
+    """One thing of 4 x 4 pixels a picture, a mug or a book, which differ by a stripe."""
+    generator = torch.Generator().manual_seed(seed)
+    images = torch.randint(0, 40, (count, 16, 16, 3), generator=generator).to(torch.uint8)
+    noun, color, y, x = (torch.randint(n, (count,), generator=generator) for n in (2, 2, 4, 4))
+    present = torch.zeros(count, len(LABELS), dtype=torch.bool)
+    nouns, looks = torch.zeros(2, count, 4, 4, dtype=torch.uint8)
+    for i, (n, c, row, column) in enumerate(torch.stack([noun, color, y, x], 1).tolist()):
+        part = images[i, 4 * row : 4 * row + 4, 4 * column : 4 * column + 4]
+        part[..., 0 if c == 0 else 2] = 200
+        part[:, 1 + n] = 255
+        nouns[i, row, column], looks[i, row, column] = 1 + n, 1 << c
+        seen = ("mug", "book")[n]
+        present[i, [LABELS.index(seen), LABELS.index(f"{('red', 'blue')[c]} {seen}")]] = True
+    return Stills(images, present, nouns, looks)
+
+
+LABELS = ("table", "mug", "book", *(f"{c} {n}" for n in ("mug", "book") for c in ("red", "blue")))
+
+
+def test_an_eye_finds_small_things_wherever_they_are(tmp_path):
+    config = replace(
+        EYE,
+        channels=(8, 16, 16, 16),
+        fit=FitConfig(steps=300, batch_size=32, learning_rate=4e-3, ema_decay=0.95),
+    )
+    nouns = ("mug", "book", "milk")
+    eye = train_eye(small_things(512, 0), LABELS, nouns, config, tmp_path, seed=0)
+    assert eye.adjectives == ("red", "blue")
+    test = small_things(128, 1)
+    with torch.no_grad():
+        said = eye.recognise(eye(test.images)) > 0.5
+    assert (said == test.present).float().mean() > 0.95
+    assert said[test.present].float().mean() > 0.9
+
+
+def test_eyes_refuse_sizes_that_no_cell_fits():
+    with pytest.raises(ConfigError, match="got 3 and"):
+        EyeConfig(shift=3)
 
 
 def test_it_learns_to_point_at_what_it_sees(tmp_path):

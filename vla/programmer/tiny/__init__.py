@@ -2,13 +2,14 @@
 
 from .agent import TinyAgent
 from .config import TinyProgrammerConfig
-from .eye import Eye, EyeConfig, Labels, train_eye
+from .eye import CELL, Eye, EyeConfig, Labels, Stills, train_eye
 from .grammar import Grammar, GrammarConfig, Line, program_text
 from .looking import look, mentions, understand, where
 from .model import NOWHERE, Seen, TinyProgrammer, Written
 from .words import Words, vocabulary_of
 
 __all__ = [
+    "CELL",
     "NOWHERE",
     "Eye",
     "EyeConfig",
@@ -17,6 +18,7 @@ __all__ = [
     "Labels",
     "Line",
     "Seen",
+    "Stills",
     "TinyAgent",
     "TinyProgrammer",
     "TinyProgrammerConfig",

@@ -89,11 +89,11 @@ class TinyProgrammer(nn.Module):
         self.config = config
         self.grammar, self.reading = Grammar(config.grammar), Words(config.vocabulary)
         width = config.width
-        self.eye = Eye(config.eye, config.labels).requires_grad_(False).eval()
+        self.eye = Eye(config.eye, config.labels, config.grammar.nouns).requires_grad_(False).eval()
         self.words = nn.Embedding(len(config.vocabulary) + 2, width)
         # small, so that the untrained embedding of an unknown word says next to nothing
         nn.init.normal_(self.words.weight, std=0.1)
-        self.feature = nn.Sequential(nn.Linear(config.eye.features, width), nn.LayerNorm(width))
+        self.feature = nn.Sequential(nn.Linear(self.eye.size, width), nn.LayerNorm(width))
         self.flags = nn.Parameter(0.02 * torch.randn(5, width))
         """Of a picture; of where the robot is; of what the feedback mentions, and says failed."""
         length = config.task_words + config.state_words + config.feedback_words
