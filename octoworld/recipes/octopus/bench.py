@@ -18,7 +18,7 @@ from .arms import ARMS, ORACLE, RANDOM, SHUFFLED, TOLD, UNTOLD
 from .config import OctopusConfig, quick_octopus
 from .scenes import load_scenes
 from .testing import read_tested
-from .work import learning, prepared, splits_of, testing
+from .work import prepared, rounds_of, splits_of
 
 SIGHTED_SHARE = 0.3
 """What a policy without its eyes may reach of what the sighted one does."""
@@ -109,7 +109,7 @@ class OctopusBench:
         config = quick_octopus() if quick else OctopusConfig()
         scratch = Path("runs") / folder.name
         prepared(config, scratch)
-        do([*learning(config, scratch), testing(config, scratch)], config.jobs)
+        do(rounds_of(config, scratch), config.jobs)
         store(config, scratch, folder)
 
     def report(self, folder: Path) -> str:

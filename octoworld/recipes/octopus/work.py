@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -52,34 +53,49 @@ def prepared(config: OctopusConfig, folder: Path) -> None:
     do([scenes], config.jobs)
 
 
-def learning(config: OctopusConfig, folder: Path) -> list[list[Job]]:
-    """Rounds of training: what has no parent, then what has; the longest first."""
+def rounds_of(config: OctopusConfig, folder: Path) -> list[list[Job]]:
+    """Rounds of training and tests: of the main arms, then of the others."""
     rounds: list[list[Job]] = []
-    depth = {name: 0 for name in ARMS}
-    for name, arm in ARMS.items():
-        depth[name] = depth[arm.parent] + 1 if arm.parent else 0
-    for level in sorted(set(depth.values())):
-        names = [n for n in ARMS if depth[n] == level]
-        names.sort(key=lambda n: (ARMS[n].how == "imitate", -sum(ARMS[n].steps)))
-        if level == 1:
-            rounds.append([(collect_failures, (config, seed, folder)) for seed in config.seeds])
-        rounds.append(
-            [(learn, (config, n, seed, folder)) for n in names for seed in seeds_of(config, n)]
-        )
+    sighted = (SHUFFLED, RANDOM, ORACLE)
+    for is_main in (True, False):
+        names = tuple(n for n, arm in ARMS.items() if arm.is_main == is_main)
+        rounds += learning(config, folder, names)
+        tests = testing(config, folder, names if is_main else (*names, *sighted))
+        rounds.append(tests if is_main else [*retrying(config, folder), *tests])
     return rounds
 
 
-def testing(config: OctopusConfig, folder: Path) -> list[Job]:
-    """Jobs of all tests."""
-    jobs: list[Job] = [
+def learning(config: OctopusConfig, folder: Path, names: Sequence[str]) -> list[list[Job]]:
+    """Rounds of training of some arms: what has no parent among them first; the longest first."""
+    rounds: list[list[Job]] = []
+    depth: dict[str, int] = {}
+    for name in names:  # parents come before their children
+        depth[name] = depth.get(ARMS[name].parent, -1) + 1
+    for level in sorted(set(depth.values())):
+        some = [n for n in names if depth[n] == level]
+        some.sort(key=lambda n: (ARMS[n].how == "imitate", -sum(ARMS[n].steps)))
+        rounds.append(
+            [(learn, (config, n, seed, folder)) for n in some for seed in seeds_of(config, n)]
+        )
+        if level == 0 and "sft" in some:
+            rounds.append([(collect_failures, (config, seed, folder)) for seed in config.seeds])
+    return rounds
+
+
+def retrying(config: OctopusConfig, folder: Path) -> list[Job]:
+    """Jobs of whole episodes with and without feedback."""
+    return [
         (test_retries, (config, arm, seed, folder))
         for arm in (TOLD, UNTOLD)
         for seed in config.side_seeds
     ]
-    jobs += [
+
+
+def testing(config: OctopusConfig, folder: Path, arms: Sequence[str]) -> list[Job]:
+    """Jobs of the tests of some arms."""
+    return [
         (test, (config, arm, seed, split, folder))
-        for arm in (*ARMS, SHUFFLED, RANDOM, ORACLE)
+        for arm in arms
         for seed in seeds_of(config, arm)
         for split in splits_of(config, arm)
     ]
-    return jobs
