@@ -72,21 +72,24 @@ def _projected(kind: FurnitureKind, x: float, y: float, z: float) -> tuple[float
     return x / scale, (ahead * s + up * c) / scale
 
 
-def photograph(views: Views, state: State, size: tuple[int, int]) -> NDArray[np.uint8]:
+def photograph(
+    views: Views, state: State, size: tuple[int, int], only: Container[str] | None = None
+) -> NDArray[np.uint8]:
     """Pictures (pieces, H, W, 3) in the home's order, of a state that is left as it is.
 
-    Furniture of other rooms is left out, which makes it faster; through a doorway it would be in
-    the background of some pictures.
+    `only`: names of the pieces wanted; None: all. Furniture of other rooms is left out, which makes
+    it faster; through a doorway it would be in the background of some pictures.
     """
-    images = np.empty((len(views.home.pieces), *size, 3), np.uint8)
-    for index, piece, elsewhere in _posed(views, state):
+    found: dict[int, NDArray[np.uint8]] = {}
+    for index, piece, elsewhere in _posed(views, state, only):
         # one sample a pixel: what is made smaller is smooth anyway
         image = views.world.render(
             SURROUND[0], size=_sharp(size), without=elsewhere, exact=True
         )[0]  # fmt: skip
         cut = _cut(image, window(piece.kind))
-        images[index] = cv2.resize(cut, (size[1], size[0]), interpolation=cv2.INTER_AREA)
-    return images
+        cut = cv2.resize(cut, (size[1], size[0]), interpolation=cv2.INTER_AREA)
+        found[index] = np.asarray(cut, np.uint8)
+    return np.stack([found[index] for index in sorted(found)])
 
 
 def places_of_things(

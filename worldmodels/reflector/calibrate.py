@@ -39,7 +39,7 @@ def calibrate(
         labels.append(torch.from_numpy(np.concatenate([q.success for q in questions])).double())
         sure = torch.from_numpy(np.concatenate([q.sure for q in questions])).double()
         weights.append(sure / sure.sum().clamp(min=1e-9))
-    slope, bias = _platt(torch.cat(logits), torch.cat(labels), torch.cat(weights))
+    slope, bias = platt(torch.cat(logits), torch.cat(labels), torch.cat(weights))
     reflector.temperature.fill_(1 / slope)
     reflector.bias.fill_(bias)
     patience = reflector.settings.patience
@@ -58,9 +58,7 @@ def calibrate(
     return {"temperature": 1 / slope, "bias": bias, "threshold": threshold, "f1": float(f1.max())}
 
 
-def _platt(
-    logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor
-) -> tuple[float, float]:
+def platt(logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor) -> tuple[float, float]:
     """Slope (between 0.1 and 5) and bias of least weighted cross-entropy, by Newton's method."""
     slope, bias = torch.tensor(1.0).double(), torch.tensor(0.0).double()
     for _ in range(50):

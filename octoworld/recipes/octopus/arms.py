@@ -21,6 +21,8 @@ class Arm:
     steps: tuple[int, int] = (1, 0)
     """How often it takes `OctopusConfig.sft.steps`, and how often `OctopusConfig.longer`, the steps
     that stand against the compute of feedback."""
+    is_judged: bool = False
+    """Whether its reward is a learned judge's word, and not the environment's."""
     is_blind: bool = False
     """Pictures are taken away, in training and in tests."""
     is_main: bool = False
@@ -32,6 +34,7 @@ ARMS: dict[str, Arm] = {
     "sft-longer": Arm("imitate", "sft", steps=(0, 1), is_main=True),
     "sft-successes": Arm("imitate", only_successes=True, steps=(1, 1), is_main=True),
     "rlef": Arm("loop", "sft", is_main=True),
+    "rlef-judged": Arm("loop", "sft", is_judged=True),
     "rlef-grpo": Arm("grpo", "sft"),
     "rlef-tree": Arm("tree", "sft"),
     "rejection": Arm("reject", "sft"),

@@ -16,6 +16,7 @@ from octoworld.core.registry import register_bench
 from ..suite.work import do
 from .arms import ARMS, ORACLE, RANDOM, SHUFFLED, TOLD, UNTOLD
 from .config import OctopusConfig, quick_octopus
+from .judging import JUDGED
 from .scenes import load_scenes
 from .testing import read_tested
 from .work import prepared, rounds_of, splits_of
@@ -83,6 +84,10 @@ def claims(config: OctopusConfig) -> list[Claim]:
             "layouts", baseline="rlef", statement="for comparison: against RLEF with LOOP",
         ),
         Claim(
+            "a learned reward", ("rlef-judged",), some, "layouts", baseline="rlef",
+            statement="for comparison: the word of a judge that sees pictures as the reward",
+        ),
+        Claim(
             "more of a perfect teacher", ("perfect-longer",), some, "layouts", baseline="perfect",
             statement="for comparison: whether the imitation of a perfect teacher had converged",
         ),
@@ -113,10 +118,16 @@ class OctopusBench:
         store(config, scratch, folder)
 
     def report(self, folder: Path) -> str:
-        """Verdicts, success by arm and split, by family, what the eye sees, the teacher."""
+        """Verdicts, success by arm and split, by family; the teacher, the eye, the judge."""
         return "\n\n".join(
             part
-            for part in (report(folder), table(folder), families(folder), facts(folder))
+            for part in (
+                report(folder),
+                table(folder),
+                families(folder),
+                facts(folder),
+                judges(folder),
+            )
             if part
         )
 
@@ -139,6 +150,10 @@ def store(config: OctopusConfig, scratch: Path, folder: Path) -> None:
             "teacher": {"success": float(np.mean(first)), "attempts": len(first),
                         "programs": sum(turns)},
             "sight": read_json(scratch / "eye" / "sight.json"),
+            "judges": [
+                read_json(scratch / "tested" / "judge" / f"{seed}.json")
+                for seed in config.side_seeds
+            ],
         },
     )  # fmt: skip
 
@@ -253,4 +268,32 @@ def facts(folder: Path) -> str:
     for group in dict.fromkeys(name.rpartition(" ")[0] for name in sight):
         cells = [f"{100 * sight[f'{group} {what}']:.1f} %" for what in ("precision", "recall")]
         lines.append(f"| {group} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def judges(folder: Path) -> str:
+    """What the learned reward is worth, mean over seeds, and the labels that it cost."""
+    path = folder / "facts.json"
+    found = read_json(path).get("judges", []) if path.exists() else []
+    if not found:
+        return ""
+
+    def mean(part: str, name: str) -> float:
+        return float(np.mean([one[part][name] for one in found]))
+
+    lines = [
+        f"The judge learned from {mean('labels', 'programs'):.0f} programs whose outcome the "
+        f"environment told ({mean('labels', 'pictures'):.0f} pictures, mean of {len(found)} "
+        f"seeds). Of calls, it tells right from wrong with AUC "
+        f"{mean('held back', 'steps_auc'):.3f}; its error in progress is "
+        f"{mean('held back', 'progress_error'):.3f}.",
+        "",
+        "| programs of | succeed | judge says so | of these wrongly | F1 | AUC | ECE |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for part in ("held back", *JUDGED):
+        shares = [f"{100 * mean(part, n):.1f} %" for n in ("success", "said", "false_share")]
+        cells = [f"{mean(part, n):.3f}" for n in ("f1", "auc", "ece")]
+        name = "teacher and `sft`, homes held back" if part == "held back" else f"`{part}`"
+        lines.append(f"| {name} | {' | '.join([*shares, *cells])} |")
     return "\n".join(lines)

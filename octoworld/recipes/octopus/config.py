@@ -77,6 +77,19 @@ class OctopusConfig:
     """Iterations between validations."""
     failures: int = 800
     """Further starts of training by feedback, for each seed: where programs of `sft` got stuck."""
+    labelled: int = 9000
+    """Programs whose outcomes the environment tells a judge, for each seed; `rlef` has more than
+    twice as many judged."""
+    judge_samples: int = 3
+    """Of them, programs that `sft` draws in a scene."""
+    judge: FitConfig = field(
+        default_factory=lambda: FitConfig(
+            steps=900, batch_size=64, learning_rate=5e-4, ema_decay=0.99
+        )
+    )
+    """How a judge learns; the pictures that it looks at afterwards cost more than that."""
+    judge_tests: int = 400
+    """Test instances in which a judge is tested on programs of three policies."""
     rounds: int = 2
     """Of rejection sampling."""
     samples: int = 4
@@ -120,5 +133,6 @@ def quick_octopus() -> OctopusConfig:
         ),
         sft=replace(full.sft, steps=20, batch_size=16), longer=10,
         rl=replace(full.rl, iterations=2, group_size=4, num_groups=2, max_groups=4), groups=4,
+        labelled=48, judge=replace(full.judge, steps=20, batch_size=16), judge_tests=8,
         validate_every=2, rounds=1, samples=2, seeds=(0,), side_seeds=(0,), retries=4, jobs=1,
     )  # fmt: skip

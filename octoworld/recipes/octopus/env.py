@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeAlias
 
 import torch
 
 from sim.vec_env import ChunkResult
 from vla.programmer.tiny import Line
 
+from .after import Onlooker, looks
 from .episodes import GRAMMAR_TABLES, Outcome, carry_out, household
 from .scenes import Scenes
 
 PROGRESS = 0.3
 """Reward for the share of the goal that holds after a program without a failed call; success: 1
-more. The reward is the environment's own judgement, nothing learned."""
+more. Here it is the environment's own judgement, in `judged` what a judge makes of it."""
+Key: TypeAlias = tuple[int, tuple[Line, ...]]
+"""A program, as the calls that it makes, in a scene."""
 
 
 class ProgramEnv:
@@ -26,14 +30,22 @@ class ProgramEnv:
     same program from the same scene comes to the same.
     """
 
-    def __init__(self, scenes: Scenes, num_envs: int, *, keep: int = 200_000) -> None:
-        """`keep`: most outcomes that are remembered."""
+    def __init__(
+        self,
+        scenes: Scenes,
+        num_envs: int,
+        *,
+        keep: int = 200_000,
+        onlooker: Onlooker | None = None,
+    ) -> None:
+        """`keep`: most outcomes that are remembered; `onlooker` sees what programs leave behind."""
         self.scenes, self.num_envs, self.keep = scenes, num_envs, keep
+        self.onlooker = onlooker
         self.instructions = [""] * num_envs
         self.true_episodes = self.true_steps = 0
         """Programs, and calls that were carried out for them."""
         self._rows: list[int] = []
-        self._known: dict[tuple[int, tuple[Line, ...]], Outcome] = {}
+        self._known: dict[Key, Outcome] = {}
 
     def reset(self, *, seed: Sequence[int], options: Any = None) -> tuple[dict, dict]:
         """Scenes by number."""
@@ -42,28 +54,39 @@ class ProgramEnv:
 
     def step_chunk(self, actions: torch.Tensor) -> ChunkResult:
         """Run programs (N, 1, L)."""
-        found = self.outcomes(self._rows, actions[:, 0].long())
-        reward = [
-            float(o.success) + PROGRESS * o.progress * float(o.ok or o.success) for o in found
-        ]
-        ended = torch.ones(len(found), 1, dtype=torch.bool)
-        success = torch.tensor([o.success for o in found])
+        reward, success = self.judged(self._rows, actions[:, 0].long())
+        ended = torch.ones(len(reward), 1, dtype=torch.bool)
         return ChunkResult(
             obs=self.scenes.obs(torch.tensor(self._rows)), observations=[],
-            rewards=torch.tensor(reward)[:, None], terminated=ended,
+            rewards=reward[:, None], terminated=ended,
             truncated=torch.zeros_like(ended), alive=ended.clone(), infos=[{"success": success}],
         )  # fmt: skip
 
-    def outcomes(self, rows: Sequence[int], tokens: torch.Tensor) -> list[Outcome]:
-        """What programs (N, L) come to in scenes `rows` (N,)."""
-        wanted: dict[int, list[tuple[Line, ...]]] = {}
-        programs: list[tuple[int, tuple[Line, ...]]] = []
+    def judged(
+        self, rows: Sequence[int], tokens: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Reward (N,) float32 and success (N,) bool of programs (N, L) in scenes `rows` (N,)."""
+        found = self.outcomes(rows, tokens)
+        reward = [
+            float(o.success) + PROGRESS * o.progress * float(o.ok or o.success) for o in found
+        ]
+        return torch.tensor(reward), torch.tensor([o.success for o in found])
+
+    def keys(self, rows: Sequence[int], tokens: torch.Tensor) -> list[Key]:
+        """Programs (N, L) in scenes `rows` (N,) as the calls that they make."""
+        programs: list[Key] = []
         at = self.scenes.columns["at"]
         for row, line in zip(rows, tokens.tolist(), strict=True):
             places = self.scenes.places(row)
             here = places[int(at[row])] if at[row] >= 0 else ""
-            program = tuple(GRAMMAR_TABLES.lines(line, places, here))
-            programs.append((row, program))
+            programs.append((row, tuple(GRAMMAR_TABLES.lines(line, places, here))))
+        return programs
+
+    def outcomes(self, rows: Sequence[int], tokens: torch.Tensor) -> list[Outcome]:
+        """What programs (N, L) come to in scenes `rows` (N,)."""
+        wanted: dict[int, list[tuple[Line, ...]]] = {}
+        programs = self.keys(rows, tokens)
+        for row, program in programs:
             if (row, program) not in self._known:
                 wanted.setdefault(row, []).append(program)
         if len(self._known) > self.keep:
@@ -79,7 +102,14 @@ class ProgramEnv:
         turn = self.scenes.turns[row]
         for before in turn.before if turn is not None else ():
             carry_out(house, before)
+        house.begin_program("")  # what was said of earlier programs is no feedback of these
+        before = looks(house) if self.onlooker is not None else {}
         found: dict[tuple[Line, ...], Outcome] = {}
+
+        def seen(outcome: Outcome, program: tuple[Line, ...]) -> Outcome:
+            if self.onlooker is None:
+                return outcome
+            return replace(outcome, after=self.onlooker.after(house, before, program))
 
         def branch(shared: int, several: list[tuple[Line, ...]]) -> None:
             """Programs that are alike up to `shared` calls, which have been carried out."""
@@ -87,7 +117,7 @@ class ProgramEnv:
             outcome = carry_out(house, several[0][shared:common])
             self.true_steps += outcome.calls
             if not outcome.ok or house.finished or len(several) == 1:
-                found.update(dict.fromkeys(several, outcome))
+                found.update(dict.fromkeys(several, seen(outcome, several[0])))
                 return
             by_next: dict[Line | None, list[tuple[Line, ...]]] = {}
             for program in several:
@@ -98,7 +128,7 @@ class ProgramEnv:
             for line, some in by_next.items():
                 house.restore(moment)
                 if line is None:
-                    found.update(dict.fromkeys(some, outcome))
+                    found.update(dict.fromkeys(some, seen(outcome, some[0])))
                 else:
                     branch(common, some)
 

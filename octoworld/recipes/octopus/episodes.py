@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from vla.programmer import describe_execution, make_runner, run_program
 from vla.programmer.tiny import Grammar, Line, program_text
 
 from .language import GRAMMAR, SKILLS, is_hidden, said
+
+if TYPE_CHECKING:
+    from .after import After
 
 LEFT_OUT = ("search", "locked", "my_own", "how_many")
 """Families that no single look can solve, or whose end is an answer in words."""
@@ -114,6 +117,20 @@ def attempt(instance: Instance, teacher: Teacher, max_turns: int) -> list[Turn]:
     return turns
 
 
+def line_ends(tokens: Sequence[int]) -> list[int]:
+    """Where the calls of a program end: index of the last token of each; PAD ends it."""
+    ends, waiting = [], False
+    for i, token in enumerate(tokens):
+        if token < 0:
+            break
+        word = GRAMMAR_TABLES.words[token] if token < GRAMMAR_TABLES.size else ""
+        takes = GRAMMAR.skills.get(word, "none") in ("thing", "here_or_thing")
+        waiting = takes or (waiting and word in GRAMMAR.adjectives)
+        if not waiting:
+            ends.append(i)
+    return ends
+
+
 def perfect_tokens(instance: Instance) -> tuple[int, ...]:
     """The oracle's program for a suitable instance."""
     house = household(instance)
@@ -131,6 +148,8 @@ class Outcome:
     ok: bool
     """Whether no call failed."""
     calls: int
+    after: After | None = None
+    """What is seen and told then, where somebody looks on."""
 
 
 def carry_out(house: Household, lines: Sequence[Line]) -> Outcome:

@@ -19,7 +19,7 @@ from vla.programmer.tiny import Line, Seen, TinyProgrammer, program_text
 
 from .config import OctopusConfig
 from .episodes import GRAMMAR_TABLES, Turn, as_rows, household
-from .scenes import Scenes, load_scenes, read_scenes, see, stack, vars_of
+from .scenes import Scenes, concatenated, load_scenes, read_scenes, see, stack, vars_of
 
 AT_ONCE = 64
 
@@ -68,6 +68,13 @@ def _stuck(
     state, feedback = inventory(house.state), describe_execution(execution)
     turn = Turn((tuple(lines),), state, feedback, (), False)
     return see(model, house, state, feedback), turn
+
+
+def pool_of(config: OctopusConfig, demonstrations: Scenes, seed: int, folder: Path) -> Scenes:
+    """All starts of training by feedback: of demonstrations (the first rows), rewards, failures."""
+    return concatenated(
+        demonstrations, load_scenes(config, "rewards", folder), load_failures(folder, seed)
+    )
 
 
 def load_failures(folder: Path, seed: int) -> Scenes:

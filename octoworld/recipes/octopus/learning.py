@@ -13,16 +13,19 @@ from octoworld.core.fit import FitConfig, fit
 from octoworld.core.io import load_tensors, read_json, save_tensors, write_json
 from octoworld.core.rng import derive_seed, torch_generator
 from octoworld.rl import Evaluate, TrainerConfig, train
-from vla.programmer.tiny import Seen, TinyProgrammer, Written
+from vla.programmer.tiny import Judge, Seen, TinyProgrammer, Written
 from vla.programmer.tiny.grammar import PAD
 from vla.programmer.tiny.model import distinct
 
 from .arms import ARMS, Arm
 from .config import OctopusConfig
 from .env import ProgramEnv
-from .episodes import GRAMMAR_TABLES
-from .failures import load_failures
-from .scenes import Scenes, concatenated, load_scenes, perfect_turns
+from .episodes import line_ends
+from .failures import pool_of
+from .judged import Hindsight, JudgedEnv
+from .judging import judge_of
+from .labelled import labelled_path
+from .scenes import Scenes, load_scenes, perfect_turns
 from .seeing import new_policy
 
 AT_ONCE = 64
@@ -52,16 +55,18 @@ def learn(config: OctopusConfig, name: str, seed: int, folder: Path) -> None:
         imitate(model, demonstrations, rows, tokens, fits, place, seed)
         spent = {"gradient_steps": fits.steps, "programs": 0}
     else:
-        rewards = load_scenes(config, "rewards", folder)
         validation = load_scenes(config, "validation", folder)
+        pool = pool_of(config, demonstrations, seed, folder)
         if arm.is_blind:
-            rewards, validation = rewards.blind(), validation.blind()
-        stuck = load_failures(folder, seed)
-        pool = concatenated(demonstrations, rewards, stuck.blind() if arm.is_blind else stuck)
+            pool, validation = pool.blind(), validation.blind()
         if arm.how == "reject":
             spent = reject(model, config, pool, (demonstrations, rows, tokens), place, seed)
         else:
-            spent = reinforce(model, config, arm, pool, validation, place, seed)
+            judge = judge_of(folder, seed) if arm.is_judged else None
+            spent = reinforce(model, config, arm, pool, validation, place, seed, judge)
+            if judge is not None:
+                labels = read_json(labelled_path(folder, seed).with_suffix(".json"))
+                spent["labels"] = labels["programs"]
     write_json(place / "spent.json", spent)
     model.save_pretrained(place / "policy")
 
@@ -161,15 +166,8 @@ def beginnings(tokens: torch.Tensor, generator: torch.Generator | None) -> torch
     """Programs (N, L) up to a line drawn evenly from those after the first, the rest PAD."""
     kept = torch.full_like(tokens, PAD)
     for row, program in enumerate(tokens.tolist()):
-        starts, waiting = [], False
-        for i, token in enumerate(program):
-            if token < 0:
-                break
-            if i and not waiting:
-                starts.append(i)
-            word = GRAMMAR_TABLES.words[token] if token < GRAMMAR_TABLES.size else ""
-            takes = GRAMMAR_TABLES.config.skills.get(word, "none") in ("thing", "here_or_thing")
-            waiting = takes or (waiting and word in GRAMMAR_TABLES.config.adjectives)
+        length = sum(token >= 0 for token in program)
+        starts = [end + 1 for end in line_ends(program) if end + 1 < length]
         if starts:
             at = starts[int(torch.randint(len(starts), (1,), generator=generator))]
             kept[row, :at] = tokens[row, :at]
@@ -184,20 +182,29 @@ def reinforce(
     validation: Scenes,
     folder: Path,
     seed: int,
+    judge: Judge | None = None,
 ) -> dict[str, float]:
-    """Grouped rollouts, the environment's reward, the shared trainer; the best by validation."""
+    """Grouped rollouts, a reward, the shared trainer; the best by validation.
+
+    The reward is the environment's, or with `judge` that one's, in validation too.
+    """
     settings: TrainerConfig = replace(
         config.rl, start_range=(0, len(pool)),
         estimator="grpo" if arm.how == "grpo" else "loo",
         credit="tree" if arm.how == "tree" else "episode",
     )  # fmt: skip
-    env = ProgramEnv(pool, config.groups * settings.group_size)
+
+    def world(scenes: Scenes, count: int) -> ProgramEnv:
+        return ProgramEnv(scenes, count) if judge is None else JudgedEnv(scenes, count, judge)
+
+    env = world(pool, config.groups * settings.group_size)
     check = Evaluate(
-        ProgramEnv(validation, AT_ONCE), range(len(validation)), horizon=1,
+        world(validation, AT_ONCE), range(len(validation)), horizon=1,
         every=config.validate_every, select=True,
     )  # fmt: skip
+    hooks = [check, Hindsight(env)] if isinstance(env, JudgedEnv) else [check]
     policy = Branching(model, settings.group_size) if arm.how == "tree" else model
-    history = train(env, policy, settings, folder, seed=seed, hooks=[check], label="rlef")
+    history = train(env, policy, settings, folder, seed=seed, hooks=hooks, label="rlef")
     outcome = read_json(folder / "outcome.json")
     return {
         "gradient_steps": sum(row.get("rlef/num_updates", 0) for row in history),

@@ -11,6 +11,8 @@ from ..suite.work import Job, do
 from .arms import ARMS, ORACLE, RANDOM, SHUFFLED, SIDE_SPLITS, TOLD, UNTOLD
 from .config import OctopusConfig
 from .failures import collect_failures
+from .judging import learn_judge, test_judge
+from .labelled import collect_labelled
 from .learning import learn
 from .scenes import TEST_SHARDS, prepare, record_stills
 from .seeing import learn_to_see
@@ -59,9 +61,14 @@ def rounds_of(config: OctopusConfig, folder: Path) -> list[list[Job]]:
     sighted = (SHUFFLED, RANDOM, ORACLE)
     for is_main in (True, False):
         names = tuple(n for n, arm in ARMS.items() if arm.is_main == is_main)
+        if not is_main:
+            rounds += judging(config, folder)
         rounds += learning(config, folder, names)
         tests = testing(config, folder, names if is_main else (*names, *sighted))
-        rounds.append(tests if is_main else [*retrying(config, folder), *tests])
+        if not is_main:
+            tests = [*retrying(config, folder), *tests]
+            tests += [(test_judge, (config, seed, folder)) for seed in config.side_seeds]
+        rounds.append(tests)
     return rounds
 
 
@@ -80,6 +87,15 @@ def learning(config: OctopusConfig, folder: Path, names: Sequence[str]) -> list[
         if level == 0 and "sft" in some:
             rounds.append([(collect_failures, (config, seed, folder)) for seed in config.seeds])
     return rounds
+
+
+def judging(config: OctopusConfig, folder: Path) -> list[list[Job]]:
+    """Rounds of learned rewards, after `sft`."""
+    judges = [(config, seed, folder) for seed in config.side_seeds]
+    return [
+        [(collect_labelled, one) for one in judges],
+        [(learn_judge, one) for one in judges],
+    ]
 
 
 def retrying(config: OctopusConfig, folder: Path) -> list[Job]:

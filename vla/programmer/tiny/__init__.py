@@ -4,6 +4,7 @@ from .agent import TinyAgent
 from .config import TinyProgrammerConfig
 from .eye import CELL, Eye, EyeConfig, Labels, Stills, train_eye
 from .grammar import Grammar, GrammarConfig, Line, program_text
+from .judge import Judge, JudgeConfig, Verdict
 from .looking import look, mentions, understand, where
 from .model import NOWHERE, Seen, TinyProgrammer, Written
 from .words import Words, vocabulary_of
@@ -15,6 +16,8 @@ __all__ = [
     "EyeConfig",
     "Grammar",
     "GrammarConfig",
+    "Judge",
+    "JudgeConfig",
     "Labels",
     "Line",
     "Seen",
@@ -22,6 +25,7 @@ __all__ = [
     "TinyAgent",
     "TinyProgrammer",
     "TinyProgrammerConfig",
+    "Verdict",
     "Words",
     "Written",
     "look",

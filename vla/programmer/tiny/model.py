@@ -128,7 +128,8 @@ class TinyProgrammer(nn.Module):
         return shares
 
     @property
-    def _blocks(self) -> list[DecoderBlock]:
+    def blocks(self) -> list[DecoderBlock]:
+        """Of the decoder."""
         return cast("list[DecoderBlock]", list(self.decoder))
 
     # -- what is seen ------------------------------------------------------------------------------
@@ -161,7 +162,7 @@ class TinyProgrammer(nn.Module):
 
     # -- programs ----------------------------------------------------------------------------------
 
-    def _inputs(
+    def inputs(
         self, tokens: torch.Tensor, memory: torch.Tensor, owner: torch.Tensor
     ) -> torch.Tensor:
         """Tokens (N, T) as the decoder reads them (N, T, width)."""
@@ -190,10 +191,10 @@ class TinyProgrammer(nn.Module):
         memory, mask = self.encode(seen)
         pointed = self.pointed(memory[:, : seen.pictures.shape[1]])
         x = torch.cat(
-            [self.first.expand(len(tokens), 1, -1), self._inputs(tokens[:, :-1], memory, owner)], 1
+            [self.first.expand(len(tokens), 1, -1), self.inputs(tokens[:, :-1], memory, owner)], 1
         )
         x = x + self.token_positions[: tokens.shape[1]]
-        for block in self._blocks:
+        for block in self.blocks:
             x = block(x, block.remember(memory, mask).of(owner))
         logits = self._logits(x, pointed, owner) / temperature
         allowed = self._allowed(tokens, seen.at[owner] >= 0, seen.pictures[owner])
@@ -233,7 +234,7 @@ class TinyProgrammer(nn.Module):
         count, length = len(owner), self.config.max_tokens
         memory, mask = self.encode(seen)
         pointed = self.pointed(memory[:, : seen.pictures.shape[1]])
-        remembered = [block.remember(memory, mask).of(owner) for block in self._blocks]
+        remembered = [block.remember(memory, mask).of(owner) for block in self.blocks]
         caches = [Cache() for _ in self.decoder]
         pictures = seen.pictures[owner]
         states = self.grammar.start(seen.at[owner] >= 0)
@@ -259,7 +260,7 @@ class TinyProgrammer(nn.Module):
             tokens[:, t], chosen[:, t] = token, drawn
             log_probs[:, t] = torch.where(living, found, 0.0)
             states = self.grammar.step(states, token)
-            x = self._inputs(token[:, None], memory, owner)
+            x = self.inputs(token[:, None], memory, owner)
         actions = tokens[:, None].float()
         return Written(actions, actions, log_probs, chosen)
 
