@@ -73,6 +73,8 @@ class Judge(nn.Module):
         """Tells what is seen after from what was seen before."""
         self.change = nn.Linear(config.programmer.eye.features + width, width)
         """What has changed in a picture: its features, and the words for what it shows."""
+        self.left = nn.Linear(width, width)
+        """What has become of a place, added where the program goes there."""
         self.heads = nn.Linear(width, 3)
         for name, value in (("slope", 1.0), ("bias", 0.0), ("threshold", 0.5)):
             self.register_buffer(name, torch.tensor(value))
@@ -120,11 +122,13 @@ class Judge(nn.Module):
         now = torch.cat([now[:, :places] + changed, now[:, places:]], 1)
         memory = torch.cat([earlier[owner], now], 1)
         mask = torch.cat([mask[owner], now_mask], 1)
-        x = torch.cat(
-            [trunk.first.expand(len(tokens), 1, width), trunk.inputs(tokens, earlier, owner)], 1
-        )
-        spots = torch.arange(x.shape[1], device=x.device).clamp_max(len(trunk.token_positions) - 1)
-        x = x + trunk.token_positions[spots]
+        read = trunk.inputs(tokens, earlier, owner)
+        spots = (tokens - trunk.grammar.size).clamp_min(0)
+        became = self.left(now.gather(1, spots[..., None].expand(-1, -1, width)))
+        read = read + (tokens >= trunk.grammar.size)[..., None] * became
+        x = torch.cat([trunk.first.expand(len(tokens), 1, width), read], 1)
+        last = len(trunk.token_positions) - 1
+        x = x + trunk.token_positions[torch.arange(x.shape[1], device=x.device).clamp_max(last)]
         for block in trunk.blocks:
             x = block(x, block.remember(memory, mask))
         found = self.heads(trunk.norm(x))
