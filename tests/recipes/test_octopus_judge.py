@@ -148,7 +148,7 @@ def test_it_learns_to_tell_success_from_failure(model, scenes, labelled, tmp_pat
     teach(judge, config, scenes, labelled, tmp_path, 0)
     found = calibrate(judge, scenes, labelled)
     assert found["f1"] > 0.9 and found["auc"] > 0.95 and found["ece"] < 0.2
-    assert found["steps_auc"] > 0.8 and found["progress_error"] < 0.3, found
+    assert found["steps_auc"] > 0.7 and found["progress_error"] < 0.3, found
     # what was calibrated is kept
     judge.save_pretrained(tmp_path / "judge")
     again = Judge.from_pretrained(tmp_path / "judge")

@@ -93,7 +93,7 @@ class Onlooker:
         told, state = feedback_of(house, lines), inventory(house.state)
         return After(
             tuple(places.index(name) for name in changed),
-            torch.stack(features) if features else torch.zeros(0, self.model.config.eye.features),
+            torch.stack(features) if features else torch.zeros(0, self.model.eye.size),
             where(state, places), tuple(mentions(told, places)),
             tuple(self.model.read(house.instruction, told_state(state), told)),
             len(house.feedback),

@@ -71,7 +71,7 @@ class Judge(nn.Module):
         self.trunk = TinyProgrammer(config.programmer)
         self.later = nn.Parameter(0.02 * torch.randn(width))
         """Tells what is seen after from what was seen before."""
-        self.change = nn.Linear(config.programmer.eye.features + width, width)
+        self.change = nn.Linear(self.trunk.eye.size + width, width)
         """What has changed in a picture: its features, and the words for what it shows."""
         self.left = nn.Linear(width, width)
         """What has become of a place, added where the program goes there."""
