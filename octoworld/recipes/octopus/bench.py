@@ -296,4 +296,15 @@ def judges(folder: Path) -> str:
         cells = [f"{mean(part, n):.3f}" for n in ("f1", "auc", "ece")]
         name = "teacher and `sft`, homes held back" if part == "held back" else f"`{part}`"
         lines.append(f"| {name} | {' | '.join([*shares, *cells])} |")
+    spent = [row["spent"] for row in stored(folder, "rlef-judged")]
+    if spent:
+        said, true, wrong = (
+            100 * float(np.mean([one[f"judge/{name}"] for one in spent]))
+            for name in ("said", "true", "false_success")
+        )
+        lines += [
+            "",
+            f"At the end of `rlef-judged`, the judge calls {said:.1f} % of what it rewards a "
+            f"success, {true:.1f} % are, and {wrong:.1f} % are none that it takes for one.",
+        ]
     return "\n".join(lines)

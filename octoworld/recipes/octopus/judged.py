@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 
@@ -93,3 +93,10 @@ class Hindsight(Hook):
         state.metrics["judge/false_success"] = float((said * (1 - true)).mean())
         self.env.said = []
         return None
+
+
+def hindsight(history: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """What `Hindsight` noted, mean over the last tenth of the iterations; empty without a judge."""
+    last = history[-max(1, len(history) // 10) :]
+    names = [name for name in last[-1] if name.startswith("judge/")]
+    return {name: sum(row[name] for row in last) / len(last) for name in names}

@@ -22,7 +22,7 @@ from .config import OctopusConfig
 from .env import ProgramEnv
 from .episodes import line_ends
 from .failures import pool_of
-from .judged import Hindsight, JudgedEnv
+from .judged import Hindsight, JudgedEnv, hindsight
 from .judging import judge_of
 from .labelled import labelled_path
 from .scenes import Scenes, load_scenes, perfect_turns
@@ -211,6 +211,7 @@ def reinforce(
         "programs": outcome.get("true_episodes", 0),
         "calls": outcome.get("true_steps", 0),
         "best_iteration": outcome["best_iteration"],
+        **hindsight(history),
     }
 
 
