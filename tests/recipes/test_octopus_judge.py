@@ -66,7 +66,8 @@ def labelled(model, scenes):
     at, said = torch.tensor(rows), padded(tokens, CONFIG.max_tokens)
     found = ProgramEnv(scenes, 1, onlooker=Onlooker(model)).outcomes(rows, said)
     return Labelled(
-        at, said, [o.after for o in found if o.after is not None], torch.tensor([o.success for o in found]),
+        at, said, [o.after for o in found if o.after is not None],
+        torch.tensor([o.success for o in found]),
         torch.tensor([o.progress for o in found]), right_calls(at, said, found),
     )  # fmt: skip
 
@@ -156,6 +157,22 @@ def test_it_learns_to_tell_success_from_failure(model, scenes, labelled, tmp_pat
     env = JudgedEnv(scenes, 1, again)
     chance, _ = env.opinions(labelled.rows.tolist(), labelled.tokens)
     np.testing.assert_allclose(chance, chances[0], atol=2e-3)
+
+
+def test_a_judge_without_pictures_sees_nothing(model, scenes, labelled):
+    blind = labelled.blind()
+    assert not any(one.changed for one in blind.after)
+    assert blind.after[0].words == labelled.after[0].words
+    judge = Judge.of(model).eval()
+    dark = scenes.blind()
+    some = Seen.of(dark.obs(labelled.rows))
+    after = seen_after(some, blind.after)
+    assert not after.features.any()
+    with torch.no_grad():
+        a = judge(some, labelled.tokens, after).success
+        # two places that look alike cannot be told apart, wherever a program goes
+        b = judge(some, labelled.tokens, seen_after(some, labelled.after)).success
+    assert a.isfinite().all() and not torch.allclose(a, b)
 
 
 def test_the_reward_is_the_judges_word_and_the_truth_is_only_counted(model, scenes):

@@ -16,7 +16,7 @@ from octoworld.core.registry import register_bench
 from ..suite.work import do
 from .arms import ARMS, ORACLE, RANDOM, SHUFFLED, TOLD, UNTOLD
 from .config import OctopusConfig, quick_octopus
-from .judging import JUDGED
+from .judging import HELD, HELD_BLIND, JUDGED
 from .scenes import load_scenes
 from .testing import read_tested
 from .work import prepared, rounds_of, splits_of
@@ -285,17 +285,21 @@ def judges(folder: Path) -> str:
         f"The judge learned from {mean('labels', 'programs'):.0f} programs whose outcome the "
         f"environment told ({mean('labels', 'pictures'):.0f} pictures, mean of {len(found)} "
         f"seeds). Of calls, it tells right from wrong with AUC "
-        f"{mean('held back', 'steps_auc'):.3f}; its error in progress is "
-        f"{mean('held back', 'progress_error'):.3f}.",
+        f"{mean(HELD, 'steps_auc'):.3f}; its error in progress is "
+        f"{mean(HELD, 'progress_error'):.3f}.",
         "",
         "| programs of | succeed | judge says so | of these wrongly | F1 | AUC | ECE |",
         "|---|---|---|---|---|---|---|",
     ]
-    for part in ("held back", *JUDGED):
+    names = {part: f"`{part}`, homes never seen" for part in JUDGED}
+    names |= {
+        HELD: "teacher and `sft`, homes held back",
+        HELD_BLIND: "the same, by a judge without pictures",
+    }
+    for part in (HELD, HELD_BLIND, *JUDGED):
         shares = [f"{100 * mean(part, n):.1f} %" for n in ("success", "said", "false_share")]
         cells = [f"{mean(part, n):.3f}" for n in ("f1", "auc", "ece")]
-        name = "teacher and `sft`, homes held back" if part == "held back" else f"`{part}`"
-        lines.append(f"| {name} | {' | '.join([*shares, *cells])} |")
+        lines.append(f"| {names[part]} | {' | '.join([*shares, *cells])} |")
     spent = [row["spent"] for row in stored(folder, "rlef-judged")]
     if spent:
         said, true, wrong = (

@@ -133,6 +133,6 @@ def quick_octopus() -> OctopusConfig:
         ),
         sft=replace(full.sft, steps=20, batch_size=16), longer=10,
         rl=replace(full.rl, iterations=2, group_size=4, num_groups=2, max_groups=4), groups=4,
-        labelled=48, judge=replace(full.judge, steps=20, batch_size=16), judge_tests=8,
+        labelled=48, judge=replace(full.judge, steps=10, batch_size=16), judge_tests=8,
         validate_every=2, rounds=1, samples=2, seeds=(0,), side_seeds=(0,), retries=4, jobs=1,
     )  # fmt: skip

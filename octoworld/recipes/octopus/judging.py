@@ -30,13 +30,15 @@ JUDGED = ("sft", "rlef", "rlef-judged")
 """Whose programs a judge is tested on: those that it was taught with, and of later policies."""
 JUDGED_IN = "layouts"
 """Test split for that."""
+HELD, HELD_BLIND = "held back", "held back, blind"
+"""Cards on the labelled programs of the homes held back."""
 THRESHOLDS = tuple(round(0.05 * i, 2) for i in range(1, 20))
 """Probabilities that are tried as the one from which a judge says success."""
 
 
-def judge_folder(folder: Path, seed: int) -> Path:
+def judge_folder(folder: Path, seed: int, is_blind: bool = False) -> Path:
     """Where a judge is trained."""
-    return folder / "judges" / str(seed)
+    return folder / "judges" / str(seed) / ("blind" if is_blind else "sighted")
 
 
 def judge_of(folder: Path, seed: int) -> Judge:
@@ -44,13 +46,18 @@ def judge_of(folder: Path, seed: int) -> Judge:
     return Judge.from_pretrained(judge_folder(folder, seed) / "judge")
 
 
-def learn_judge(config: OctopusConfig, seed: int, folder: Path) -> None:
-    """A judge that begins as `sft`, and its card on homes held back."""
-    place = judge_folder(folder, seed)
+def learn_judge(config: OctopusConfig, seed: int, folder: Path, is_blind: bool = False) -> None:
+    """A judge that begins as `sft`, and its card on homes held back.
+
+    A blind one, which reads the same words and programs but sees no pictures, is the control.
+    """
+    place = judge_folder(folder, seed, is_blind)
     if (place / "judge" / "config.json").exists():
         return
     policy = TinyProgrammer.from_pretrained(folder / "learned" / "sft" / str(seed) / "policy")
     pool, labelled = training_pool(config, seed, folder), load_labelled(folder, seed)
+    if is_blind:
+        pool, labelled = pool.blind(), labelled.blind()
     held = held_back(pool)[labelled.rows]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, "octopus", "judge"))
@@ -160,8 +167,9 @@ def test_judge(config: OctopusConfig, seed: int, folder: Path) -> None:
             true += [o.success for o in env.outcomes(some.tolist(), tokens)]
         cards[arm] = card(np.array(chance), np.array(true), float(judge.threshold))
     labels = read_json(labelled_path(folder, seed).with_suffix(".json"))
-    held = read_json(judge_folder(folder, seed) / "card.json")
-    write_json(path, {"labels": labels, "held back": held, **cards})
+    for name, is_blind in ((HELD, False), (HELD_BLIND, True)):
+        cards[name] = read_json(judge_folder(folder, seed, is_blind) / "card.json")
+    write_json(path, {"labels": labels, **cards})
 
 
 def card(

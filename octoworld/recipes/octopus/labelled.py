@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -54,6 +54,11 @@ class Labelled:
             by_scene[row][0 if success else 1].append(i)
         pairs = [(a, b) for good, bad in by_scene.values() for a in good for b in bad]
         return torch.tensor(pairs, dtype=torch.long).reshape(-1, 2)
+
+    def blind(self) -> Labelled:
+        """The same without anything to see; for a pool that is `blind` too."""
+        after = [replace(one, changed=(), features=one.features[:0]) for one in self.after]
+        return replace(self, after=after)
 
     def some(self, kept: torch.Tensor) -> Labelled:
         """Those for which `kept` (N,) bool holds."""

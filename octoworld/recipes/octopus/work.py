@@ -94,7 +94,7 @@ def judging(config: OctopusConfig, folder: Path) -> list[list[Job]]:
     judges = [(config, seed, folder) for seed in config.side_seeds]
     return [
         [(collect_labelled, one) for one in judges],
-        [(learn_judge, one) for one in judges],
+        [(learn_judge, (*one, is_blind)) for one in judges for is_blind in (False, True)],
     ]
 
 
