@@ -293,7 +293,7 @@ def judges(folder: Path) -> str:
     ]
     names = {part: f"`{part}`, homes never seen" for part in JUDGED}
     names |= {
-        HELD: "teacher and `sft`, homes held back",
+        HELD: "teacher and `sft`, homes of its calibration",
         HELD_BLIND: "the same, by a judge without pictures",
     }
     for part in (HELD, HELD_BLIND, *JUDGED):

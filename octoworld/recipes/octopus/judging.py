@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.nn import functional as F
 
+from octoworld.core.early_stop import Check
 from octoworld.core.fit import fit
 from octoworld.core.io import read_json, write_json
 from octoworld.core.rng import derive_seed, torch_generator
@@ -30,6 +32,8 @@ JUDGED = ("sft", "rlef", "rlef-judged")
 """Whose programs a judge is tested on: those that it was taught with, and of later policies."""
 JUDGED_IN = "layouts"
 """Test split for that."""
+LOOK_EVERY, PATIENCE = 150, 2
+"""Steps between looks at the homes held back, and looks without gain that end training."""
 HELD, HELD_BLIND = "held back", "held back, blind"
 """Cards on the labelled programs of the homes held back."""
 THRESHOLDS = tuple(round(0.05 * i, 2) for i in range(1, 20))
@@ -62,9 +66,9 @@ def learn_judge(config: OctopusConfig, seed: int, folder: Path, is_blind: bool =
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, "octopus", "judge"))
         judge = Judge.of(policy)
-    teach(judge, config, pool, labelled.some(~held), place, seed)
-    card = calibrate(judge, pool, labelled.some(held))
-    write_json(place / "card.json", {"taught": int((~held).sum()), **card})
+    teach(judge, config, pool, labelled.some(~held), place, seed, held=labelled.some(held))
+    found = calibrate(judge, pool, labelled.some(held))
+    write_json(place / "card.json", {"taught": int((~held).sum()), **found})
     judge.save_pretrained(place / "judge")
 
 
@@ -76,9 +80,19 @@ def held_back(pool: Scenes) -> torch.Tensor:
 
 
 def teach(
-    judge: Judge, config: OctopusConfig, pool: Scenes, labelled: Labelled, folder: Path, seed: int
+    judge: Judge,
+    config: OctopusConfig,
+    pool: Scenes,
+    labelled: Labelled,
+    folder: Path,
+    seed: int,
+    held: Labelled | None = None,
 ) -> None:
-    """Half of each batch are pairs, the rest any programs; a killed run in `folder` goes on."""
+    """Half of each batch are pairs, the rest any programs; a killed run in `folder` goes on.
+
+    With `held` it ends where it is most right about those: a judge that knows its programs by heart
+    is sure of what it cannot know, and that is what policies learn to fake.
+    """
     pairs, half = labelled.pairs(), config.judge.batch_size // 2
 
     def loss(step: int, generator: torch.Generator) -> Mapping[str, torch.Tensor]:
@@ -99,7 +113,13 @@ def teach(
             torch.arange(2 * len(several)).reshape(-1, 2),
         )  # fmt: skip
 
-    fit(judge, loss, config.judge, folder, seed=seed, label="judge")
+    def score() -> dict[str, float]:
+        assert held is not None
+        chance = torch.from_numpy(opinions_of(judge, pool, held)[0]).clamp(1e-6, 1 - 1e-6)
+        return {"score": float(F.binary_cross_entropy(chance, held.success.double()))}
+
+    check = None if held is None else Check(score, every=LOOK_EVERY, patience=PATIENCE)
+    fit(judge, loss, config.judge, folder, seed=seed, label="judge", check=check)
 
 
 # -- what it is worth ------------------------------------------------------------------------------
