@@ -1,4 +1,4 @@
-"""`octoworld dataset check|stats`: is a dataset sound, and what is in it."""
+"""`octoworld dataset check|stats|recover`: is it sound, what is in it, what a kill has left."""
 
 from __future__ import annotations
 
@@ -72,12 +72,28 @@ def stats(
     return 0
 
 
+def recover(folder: Annotated[Path, tyro.conf.Positional]) -> int:
+    """Bring in recordings that a killed `play` or `collect --teleop` has left unfinished.
+
+    They lie beside a dataset, in NAME.unfinished, and join it by themselves when it is recorded
+    into again.
+
+    Args:
+        folder: the dataset, which may not be there yet, or a run with datasets.
+    """
+    from octoworld.recipes.unfinished import RECOVERED, recover_all
+
+    lines = recover_all(folder)
+    print("\n".join(lines or [f"{folder}: nothing is unfinished"]))
+    return int(any(not line.startswith(RECOVERED) for line in lines))
+
+
 def main(argv: list[str]) -> int:
     """Run the verb; returns the exit code."""
     with plain_errors("octoworld dataset"):
         return tyro.extras.subcommand_cli_from_dict(
-            {"check": check, "stats": stats},
+            {"check": check, "stats": stats, "recover": recover},
             prog="octoworld dataset",
-            description="Check a dataset, or show what is in it.",
+            description="Check a dataset, show what is in it, or bring in what a kill has left.",
             args=argv,
         )

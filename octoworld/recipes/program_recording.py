@@ -9,20 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from octoworld.data.episode import Episode
-from octoworld.data.programs import PROGRAM
 from sim.backends.mjcf import scene_xml
 from tasks.household import Household, Instance
 from tasks.household.oracle import solve
 from tasks.household.scene import ABOVE, SURROUND
-from tasks.household.skills import SKILLS
 from vla.programmer import Agent, Answer, Call, EpisodeRecord, Runner, Turn, View, run_episode
 from vla.programmer.skills import Skills
 from vla.programmer.steps import Failed
 from vla.programmer.strategies import Strategy, get_strategy
 
+from .program_tape import program_episode
+
 ROBOT = "mobile_panda"
-FPS = 1
-"""Rows have no rate of their own: calls take as long as they take."""
 PICTURE = (128, 128)
 """Of what is recorded, (H, W)."""
 CAMERAS = {"ego": SURROUND[0], "above": ABOVE}
@@ -71,7 +69,7 @@ class RecordedHousehold:
 
     def execute(self, call: Call) -> Any:
         """Carry out a skill, and note what it changed."""
-        self._rows.append(self._row(call.name))
+        self._rows.append(look(self.household))
         result = self.household.execute(call)  # type: ignore[arg-type] - it has name and args
         self._changed.append({thing: dict(states) for thing, states in result.changed.items()})
         self._progress.append(self.progress)
@@ -89,46 +87,28 @@ class RecordedHousehold:
 
     def episode(self, record: EpisodeRecord, info: Mapping[str, Any]) -> Episode:
         """All that happened, as an Episode with `info`: see `octoworld.data.programs`."""
-        last = self._row("")
-        rows, gains, turns, done, reached = [], [], [], 0, 0.0
+        turns, done = [], 0
         for turn in record.turns:
             turns.append(_turn_facts(turn, self._changed[done:]))
-            count = len(turns[-1]["calls"])
-            rows += self._rows[done : done + count]
-            for progress in self._progress[done : done + count]:
-                gains.append(progress - reached)
-                reached = progress
-            done += count
-            # between two turns nothing changes: the end of one looks like the start of the next
-            end = self._rows[done] if done < len(self._rows) else last
-            rows.append(end | {"action": last["action"]})
-            gains.append(0.0)
-        columns = {name: np.stack([row[name] for row in rows]) for name in last}
-        end = np.arange(len(rows)) == len(rows) - 1
-        columns |= {
-            "next.reward": np.array(gains, np.float32),
-            "next.success": end & record.success,
-            "next.done": end,
-        }
+            done += len(turns[-1]["calls"])
         facts = {k: getattr(record, k) for k in ("agent", "strategy", "ended", "progress")}
-        info = {**info, "first_success": len(rows) - 1 if record.success else -1}
-        return Episode(
-            columns, record.instruction, FPS, {**info, PROGRAM: facts | {"turns": turns}},
-            {"action": ("skill",), "observation.state": ("x", "y", "yaw", "holds", "seconds")},
+        return program_episode(
+            record.instruction, info, facts | {"turns": turns},
+            [*self._rows, look(self.household)], self._progress, record.success,
         )  # fmt: skip
 
-    def _row(self, skill: str) -> dict[str, NDArray]:
-        house, state = self.household, self.household.state
-        pictures = house.views.render(state, tuple(CAMERAS.values()), PICTURE)
-        felt = [*state.base, float(bool(state.held)), state.time]
-        number = list(SKILLS).index(skill) if skill in SKILLS else -1
-        images = {f"observation.images.{c}": p for c, p in zip(CAMERAS, pictures, strict=True)}
-        return images | {
-            "observation.state": np.array(felt, np.float32),
-            "sim_state": np.array(house.views.world.get_state()[0]),
-            # number of the skill, -1 at the end of a turn: LeRobot wants an action in each row
-            "action": np.array([number], np.float32),
-        }
+
+def look(household: Household) -> dict[str, NDArray]:
+    """How a household looks now: the columns of a row of its recordings."""
+    state, views = household.state, household.views
+    shown = household.motion.shown()
+    pictures = views.render(state, tuple(CAMERAS.values()), PICTURE, shown)
+    felt = [*state.base, float(bool(state.held)), state.time]
+    images = {f"observation.images.{c}": p for c, p in zip(CAMERAS, pictures, strict=True)}
+    return images | {
+        "observation.state": np.array(felt, np.float32),
+        "sim_state": np.array(views.world.get_state()[0]),
+    }
 
 
 def record_programs(

@@ -47,17 +47,22 @@ Look = Callable[[TaskEnv, int], None]
 
 
 def roll_out(
-    env: TaskEnv, actor: Actor, seeds: Sequence[int], hold_steps: int, look: Look | None = None
+    env: TaskEnv,
+    actor: Actor,
+    seeds: Sequence[int],
+    hold_steps: int,
+    look: Look | None = None,
+    make_tape: Callable[[TaskEnv, Sequence[int]], Tape] = Tape,
 ) -> list[Episode]:
     """One episode a seed, all worlds of `env` at once; len(seeds) must equal env.num_envs.
 
     The env must not end episodes itself at success; every world is stepped until all have had
     `hold_steps` beyond their first success, the clock has run out or the actor has enough, and each
     episode is cut at its own end; tasks judged at the end run to the clock. There are none if the
-    actor does nothing at all.
+    actor does nothing at all. `make_tape` makes what records them, one with a journal for instance.
     """
     obs, _ = env.reset(seed=list(seeds))
-    tape = Tape(env, seeds)
+    tape = make_tape(env, seeds)
     horizon = env.max_episode_length
     if not env.task.ends_on_success:  # what was reached is to be kept: the rest is the task, too
         hold_steps = horizon

@@ -85,7 +85,9 @@ def test_kept_episode_holds_what_was_done(driven):
     assert not episode["next.success"].any() and episode["next.done"].tolist()[-1]
     named = {"task": "PickUp", "robot": "panda", "control_mode": "ee_delta_pos", "seed": 7}
     facts = {"source": "teleop", "first_success": -1, "ends_on_success": True}
-    assert named | facts == {k: v for k, v in episode.info.items() if k != "temperature"}
+    assert named | facts == {
+        k: v for k, v in episode.info.items() if k not in ("temperature", "recording")
+    }
     assert (out / "scene.xml").exists() and not check(out)
 
 
@@ -208,7 +210,7 @@ drive(Path({out!r}), [*MOVES, "keep", {{"s": 1.0}}, {{"s": 1.0}}, Fatal()])
 """
 
 
-def test_a_killed_session_loses_the_episode_in_progress(tmp_path):
+def test_a_killed_session_loses_nothing(tmp_path):
     out = tmp_path / "data"
     code = KILLED.format(tests=str(Path(__file__).parent), out=str(out))
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
@@ -216,8 +218,11 @@ def test_a_killed_session_loses_the_episode_in_progress(tmp_path):
     assert np.array_equal(Dataset(out).episode(0)["action"], MEANT)
     assert not check(out)
     facts, _ = drive(out, [*MOVES, "keep"], episodes=1)
-    assert facts["episodes"] == 2 and (out / "scene.xml").exists()
-    assert not check(out)
+    assert facts["episodes"] == 3 and (out / "scene.xml").exists()
+    cut = Dataset(out).episode(1)  # what nobody decided about
+    assert cut.info["recovered"] and cut.info["source"] == "teleop"
+    assert cut["action"].tolist() == [[-0.5, 0, 0, 1]] * 2 and cut["next.done"].tolist()[-1]
+    assert not check(out) and [p.name for p in tmp_path.iterdir()] == ["data"]
 
 
 def test_words_of_the_field():

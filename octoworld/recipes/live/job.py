@@ -115,6 +115,7 @@ def play_live(
         steering = Steering(None if hand is None else hand.commands)
         scene, push, dials = scene_xml(env.task.scene()), Push(env), dials_of(env)
         recorder = LiveRecorder(env, out, scene)
+        recorder.keeper.recover()
         session = LiveSession(
             env, cast, steering, recorder, config.first_seed, push=push, dials=dials, dream=dream,
             clock=clock,

@@ -9,13 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from octoworld.core.errors import OctoworldError
-from octoworld.core.io import write_text
-from octoworld.data.episode import Episode
 from tasks.env import TaskEnv
 
-from ..recording import write_dataset
 from ..tape import Tape
+from ..unfinished import Keeper
 
 
 class LiveRecorder:
@@ -25,18 +22,28 @@ class LiveRecorder:
     and starts from its first row's `sim_state`, not from the seed. What a person did beside
     actions (pushes, dials) is in `info["orders"]`, with the row at which it was done, and in
     `info["dials"]` as the episode began: the actions alone do not lead to the same end.
+    Each step is in a journal at once, see `Keeper`.
     """
 
     def __init__(self, env: TaskEnv, out: Path, scene: str) -> None:
         """Write into `out`, with the MJCF `scene` beside."""
-        self.out, self.saved, self.trouble = out, 0, ""
-        """Where to; episodes saved; why the last one could not be."""
+        self.keeper = Keeper(out, scene)
         self.is_on = False
-        self._env, self._scene = env, scene
+        self._env = env
         self._tape: Tape | None = None
-        self._facts: dict[str, Any] = {}
         self._dials: dict[str, float] = {}
-        self._waiting: list[Episode] = []
+
+    @property
+    def saved(self) -> int:
+        """Episodes saved."""
+        return self.keeper.saved
+
+    @property
+    def lines(self) -> list[str]:
+        """What is to be said about it at the page."""
+        tape = self._tape
+        trouble = "" if tape is None or tape.journal is None else tape.journal.trouble
+        return self.keeper.lines(self.is_on) + ([trouble] if trouble else [])
 
     def toggle(self, seed: int, step: int) -> None:
         """Start to record from here, `step` steps after the start of `seed`; or stop and save."""
@@ -51,10 +58,8 @@ class LiveRecorder:
         self.end()
         if not self.is_on:
             return
-        self._tape = Tape(self._env, [seed])
-        self._facts = {
-            "source": "live", "from_step": step, "dials": dict(self._dials), "orders": []
-        }  # fmt: skip
+        facts = {"source": "live", "from_step": step, "dials": dict(self._dials), "orders": []}
+        self._tape = Tape(self._env, [seed], facts, self.keeper.journal)
 
     def before(
         self,
@@ -79,27 +84,11 @@ class LiveRecorder:
     def note(self, what: str, value: Any) -> None:
         """A push acts from the next row on."""
         if self._tape is not None:
-            self._facts["orders"].append([len(self._tape), what, value])
+            self._tape.order(what, value)
 
     def end(self) -> None:
         """The episode is over: save it. What cannot be saved is kept, and tried again next time."""
         tape, self._tape = self._tape, None
         if tape is not None:
-            for episode in tape.episodes():
-                facts = dict(self._facts)
-                if facts["from_step"]:  # the seed does not lead to the first row
-                    facts["start_seed"] = episode.info.pop("seed")
-                episode.info |= facts
-                self._waiting.append(episode)
-        if self._waiting:
-            self._save()
-
-    def _save(self) -> None:
-        try:
-            write_dataset(self.out, self._waiting, append=True, commit_each=True)
-            write_text(self.out / "scene.xml", self._scene)
-        except (OctoworldError, OSError) as error:
-            self.trouble = f"not saved yet: {error}"
-            return
-        self.saved += len(self._waiting)
-        self._waiting, self.trouble = [], ""
+            self.keeper.keep(tape.episodes(), tape.journal)
+        self.keeper.save()

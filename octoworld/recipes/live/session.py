@@ -254,8 +254,6 @@ class LiveSession:
         env, recorder, dream = self.env, self.recorder, self.dream
         hand = self.cast.hand
         lines = [self._stages(), "**paused**" if self.is_paused else ""]
-        if recorder.is_on or recorder.saved:
-            lines.append(f"recording into `{recorder.out}`: {recorder.saved} episodes saved")
         page.show(Instant(
             instruction=env.instructions[0],
             headline=self._headline,
@@ -263,7 +261,7 @@ class LiveSession:
             driver=self.cast.acts,
             seconds=self.step / env.fps,
             row=self._rows()[0],
-            lines=tuple(filter(None, [*lines, recorder.trouble, self._trouble])),
+            lines=tuple(filter(None, [*lines, *recorder.lines, self._trouble])),
             images={
                 k.removeprefix(IMAGES): v[0] for k, v in self._obs.items() if k.startswith(IMAGES)
             },

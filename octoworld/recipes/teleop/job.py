@@ -14,12 +14,14 @@ from octoworld.core.errors import ConfigError
 from octoworld.core.io import write_text
 from octoworld.core.registry import TASKS
 from octoworld.data.episode import Episode
+from octoworld.data.journal import Journal
 from octoworld.viewer.driving import DrivingPage
 from octoworld.viewer.server import announce, check_port
 from sim.backends.mjcf import scene_xml
 
 from ..recording import write_dataset
 from ..rollouts import RolloutConfig, origin, recording_env
+from ..unfinished import SCENE, recover
 from .actor import Clock, RealTime
 from .commands import Commands
 from .session import Session
@@ -65,8 +67,9 @@ def teleoperate(
     """Open `task` in the browser and record what a person does; blocks until they finish.
 
     Every episode that they keep is recorded as `roll_out` records all others, and is on disk in
-    `out` (a new data set, or one that grows) before the next one starts: a session that is killed
-    loses the episode in progress at most. Ctrl-C ends the session as `finish` does.
+    `out` (a new data set, or one that grows) before the next one starts. The one in progress is in
+    a journal beside it: what a session that was killed has left there joins the data set when the
+    next one opens. Ctrl-C ends the session as `finish` does.
 
     Args:
         task: registered task of an arm.
@@ -93,15 +96,20 @@ def teleoperate(
     try:
         commands = Commands(env.drive.name)
         scene = scene_xml(env.task.scene())
+        for line in recover(out, scene):
+            print(line, flush=True)
         with _page(commands, scene, config) as page:
             announce(f"drive {task}", page.server, config.host, config.port)
             if on_open is not None:
                 on_open(page, commands)
-            session = Session(env, commands, clock or RealTime(1 / env.fps), page)
+            facts = origin(rollouts, "teleop", split, given)
+            session = Session(
+                env, commands, clock or RealTime(1 / env.fps), page, facts,
+                lambda header: Journal(out, {**header, SCENE: scene}),
+            )  # fmt: skip
             seeds = itertools.count(config.first_seed)
             driven = session.episodes(seeds, rollouts.hold_steps, config.episodes)
-            facts = origin(rollouts, "teleop", split, given)
-            kept = _kept(driven, facts, out / "scene.xml", scene)
+            kept = _kept(driven, out / "scene.xml", scene)
             return write_dataset(out, kept, append=True, commit_each=True)
     finally:
         env.close()
@@ -123,13 +131,10 @@ def _page(commands: Commands, scene: str, config: TeleopConfig) -> Iterator[Driv
             page.close()
 
 
-def _kept(
-    driven: Iterator[Episode], facts: dict[str, Any], scene_path: Path, scene: str
-) -> Iterator[Episode]:
-    """The episodes with `facts`, and the scene beside the data set."""
+def _kept(driven: Iterator[Episode], scene_path: Path, scene: str) -> Iterator[Episode]:
+    """The episodes, and the scene beside the data set."""
     with contextlib.suppress(KeyboardInterrupt):  # as good as `finish`
         for episode in driven:
-            episode.info |= facts
             yield episode
             # it is on disk now, and so the folder is there
             write_text(scene_path, scene)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
 from octoworld.data.episode import Episode
+from octoworld.data.journal import Journal
 from octoworld.viewer.driving import Moment, Phase, Wish
 from tasks.env import TaskEnv
 
 from ..rollouts import roll_out
 from ..scene_rows import SceneRows
+from ..tape import Tape
 from .actor import Clock, TeleopActor
 from .commands import Commands
 
@@ -32,9 +34,20 @@ class Page(Protocol):
 class Session:
     """The one world of `env`, the person's commands, and the page that shows what comes of them."""
 
-    def __init__(self, env: TaskEnv, commands: Commands, clock: Clock, page: Page) -> None:
+    def __init__(
+        self,
+        env: TaskEnv,
+        commands: Commands,
+        clock: Clock,
+        page: Page,
+        facts: Mapping[str, Any] | None = None,
+        open_journal: Callable[[Mapping[str, Any]], Journal] | None = None,
+    ) -> None:
+        """A session; episodes have `facts` beside their own, and a journal: see `Tape`."""
         self._env, self._commands, self._clock, self._page = env, commands, clock, page
         self._rows = SceneRows(env.world)
+        self._facts, self._open_journal = dict(facts or {}), open_journal
+        self._tape: Tape | None = None
         self.kept = self.discarded = 0
 
     def episodes(self, seeds: Iterable[int], hold_steps: int, most: int) -> Iterator[Episode]:
@@ -47,17 +60,31 @@ class Session:
         at_once = False
         for seed in seeds:
             actor = TeleopActor(self._commands, self._clock, self._show, at_once=at_once)
-            driven = roll_out(self._env, actor, [seed], hold_steps)
-            wish = actor.wish or self._judged(len(driven[0]))
+            try:
+                driven = roll_out(self._env, actor, [seed], hold_steps, make_tape=self._new_tape)
+                wish = actor.wish or self._judged(len(driven[0]))
+            except KeyboardInterrupt:  # as good as `finish`
+                self._forget()
+                raise
             at_once = wish == "start"
             if wish == "keep" and driven:
                 self.kept += 1
                 yield driven[0]
+                # whoever asks for the next one has it on disk
             elif driven:  # else another start was wanted before anything was done
                 self.discarded += 1
+            self._forget()
             if wish == "finish" or self.kept == most:
                 self._show(self._env, {}, len(driven[0]) if driven else 0, "closed")
                 return
+
+    def _new_tape(self, env: TaskEnv, seeds: Sequence[int]) -> Tape:
+        self._tape = Tape(env, seeds, self._facts, self._open_journal)
+        return self._tape
+
+    def _forget(self) -> None:
+        if self._tape is not None:
+            self._tape.forget()
 
     def _judged(self, steps: int) -> Wish:
         """What shall become of an episode that has ended by itself."""
