@@ -17,6 +17,7 @@ from .parse import parse
 class PlayArgs:
     """Live: a task in the browser, acted by a policy, the expert, chance or you.
 
+    A household task, such as put_away:mug:cabinet, is always live: you call skills or run programs.
     Not live: roll a policy or an expert out, write data set, films, flight logs, open the viewer.
     """
 
@@ -28,8 +29,11 @@ class PlayArgs:
     """Open the task in the browser and take the controls; by default at a terminal, for a task."""
     world: Path | None = None
     """Live: a world model (its folder, or a run's) that dreams along, beside the truth."""
-    driver: Literal["you", "policy", "expert", "random"] | None = None
-    """Live: who acts first; default: the policy, or else the expert."""
+    driver: Literal["you", "policy", "expert", "teacher", "random"] | None = None
+    """Live: who acts first; default: the policy, or else the expert; in a household you. A teacher
+    is there in households: an oracle that forgets."""
+    layout: int = 0
+    """Of a household task: seed of the home."""
     seconds: float = 120.0
     """Live: length of an episode at most [s]."""
     host: str = "127.0.0.1"
@@ -58,6 +62,8 @@ class PlayArgs:
 def main(argv: list[str]) -> int:
     """Run the verb; returns the exit status."""
     args = parse(PlayArgs, "play", argv)
+    if ":" in str(args.policy) and not args.policy.exists():
+        return go_home(args, str(args.policy))
     policy, task = actor(args.policy, args.task)
     is_live = args.live
     if is_live is None:
@@ -95,20 +101,57 @@ def actor(name: Path, task: str | None) -> tuple[Any, str | None]:
 def go_live(args: PlayArgs, policy: Any, task: str | None) -> int:
     """Run the task live until the person is done; say what was recorded."""
     from octoworld.core.errors import ConfigError
-    from octoworld.recipes.fly.play import next_name
     from octoworld.recipes.live import LiveConfig, play_live
 
     task = task or getattr(getattr(policy, "config", None), "task", "")
     if not task:
         raise ConfigError("play: this policy names no task; say which with --task")
-    run = Path("runs") / f"live-{task}"
-    out = args.out or run / "episodes" / next_name(run, "live")
-    signal.signal(signal.SIGTERM, _interrupt)
+    out = _place(args, task)
     config = LiveConfig(
         args.first_seed, args.seconds, args.cameras, driver=args.driver, port=args.port,
         host=args.host, theme=args.theme,
     )  # fmt: skip
     facts = play_live(task, out, config, policy=policy, world_model=args.world)
+    return _told(facts)
+
+
+def go_home(args: PlayArgs, task: str) -> int:
+    """Run a household task live until the person is done; say what was recorded."""
+    from octoworld.core.errors import ConfigError
+    from octoworld.recipes.live.home import HomeConfig, play_home
+
+    if args.live is False:
+        raise ConfigError(
+            f"{task} runs live only; `octoworld collect {task}` records the oracle's programs"
+        )
+    given = {"--task": args.task, "--world": args.world, "--cameras": args.cameras or None}
+    for name, value in given.items():
+        if value is not None:
+            raise ConfigError(f"{name} is not for household tasks")
+    if args.driver == "policy":
+        raise ConfigError("--driver policy: in a household you, expert, teacher or random act")
+    config = HomeConfig(
+        args.layout, args.first_seed, args.driver or "you", port=args.port, host=args.host,
+        theme=args.theme,
+    )  # fmt: skip
+    return _told(play_home(task, _place(args, task.replace(":", "-")), config))
+
+
+def _place(args: PlayArgs, task: str) -> Path:
+    """The data set to record into; what killed sessions have left beside it is brought in."""
+    from octoworld.recipes.fly.play import next_name
+    from octoworld.recipes.unfinished import recover_all
+
+    signal.signal(signal.SIGTERM, _interrupt)
+    if args.out is not None:
+        return args.out  # whose own is brought in as the session opens it
+    run = Path("runs") / f"live-{task}"
+    for line in recover_all(run):
+        print(line)
+    return run / "episodes" / next_name(run, "live")
+
+
+def _told(facts: dict[str, Any]) -> int:
     print(f"{facts['episodes']} episodes recorded")
     if facts["episodes"]:
         print(f"see them: octoworld view {facts['dataset']}")

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 import viser
 from numpy.typing import NDArray
-from viser._messages import HotkeyKey
 
+from .controls import ControlPage, Order
 from .frames import Frames, difference
 from .held import Held
-from .scenepage import UNHEARD, ScenePage, write
+from .scenepage import UNHEARD, write
 from .sticks import add_sticks
 from .strips import Strip
 
@@ -27,33 +27,6 @@ PLOT_PERIOD = 0.25
 """Between two drawings of the plots [s]."""
 HANDLE_SIZE = 0.2
 """Of the drag handle [m]."""
-
-What = Literal[
-    "driver", "eyes", "pause", "step", "reset", "repeat", "pace", "record", "push", "dial",
-    "target", "drone", "wake", "finish",
-]  # fmt: skip
-Button = Literal["pause", "step", "reset", "record", "push", "wake", "finish"]
-HOTKEYS: dict[Button, tuple[str, HotkeyKey]] = {
-    "pause": ("Pause or go on", "P"),
-    "step": ("One step", "T"),
-    "reset": ("New start", "N"),
-    "record": ("Record, or stop", "R"),
-    "push": ("Push", "G"),
-}
-"""Buttons that have a key too: what the page's list of commands calls them, and which key."""
-
-
-@dataclass(frozen=True)
-class Order:
-    """What a person wants of the world."""
-
-    what: What
-    """`driver` NAME acts from now on; `eyes` "truth" or "dream": what a policy sees; `pause` goes
-    on, or stops; one `step`; `reset` SEED (None: the next one); `repeat` BOOL: start again after
-    the end; `pace` SHARE of real time; `record` starts or ends a recording; `push` SPEED [m/s];
-    `dial` (NAME, SHARE); `target` (3,) where to go [m]; `drone` NAME is what is steered; `wake`
-    begins the dream anew from the truth; `finish` ends it all."""
-    value: Any = None
 
 
 class Player(Protocol):
@@ -134,7 +107,7 @@ class Instant:
     is_recording: bool = False
 
 
-class LivePage(ScenePage):
+class LivePage(ControlPage):
     """The page; it shows instants and tells orders, and knows no task and no algorithm."""
 
     def __init__(
@@ -157,15 +130,13 @@ class LivePage(ScenePage):
             host: address to listen on.
             theme: "dark" or "light".
         """
-        super().__init__(scene_path, port=port, host=host, theme=theme)
+        super().__init__(
+            scene_path, player.tell, offer.driver, offer.seed, port=port, host=host, theme=theme
+        )
         self.offer, self._player = offer, player
-        self._seed, self._driver = offer.seed, offer.driver
-        """As the page shows them; what differs from that was typed by a person."""
         self._is_dragged = False
         self._plotted = 0.0
         self._ball: viser.IcosphereHandle | None = None
-        self.buttons: dict[Button, viser.GuiButtonHandle] = {}
-        self._values: dict[Button, Callable[[], Any]] = {}
         self.dials: dict[str, viser.GuiSliderHandle[float]] = {}
         self.strips: dict[str, Strip] = {}
         self.handle: viser.TransformControlsHandle | None = None
@@ -174,31 +145,22 @@ class LivePage(ScenePage):
     def _build(self) -> None:
         gui, offer = self.server.gui, self.offer
         self.instruction, self.status = gui.add_markdown(""), gui.add_markdown("")
-        self.driver = gui.add_dropdown("Acts", offer.drivers, initial_value=offer.driver)
-        self.driver.on_update(lambda _: self._driver_chosen())
+        self.add_driver(offer.drivers)
         if offer.has_policy and offer.has_dream:
             self.eyes = gui.add_dropdown(
                 "Policy sees", ("truth", "dream"), hint="Whose pictures a policy acts on."
             )
-            self.eyes.on_update(lambda _: self._tell("eyes", self.eyes.value))
+            self.eyes.on_update(lambda _: self.tell("eyes", self.eyes.value))
         if len(offer.drones) > 1:
             self.drone = gui.add_dropdown("Steers", offer.drones)
-            self.drone.on_update(lambda _: self._tell("drone", self.drone.value))
-        icon = viser.Icon
-        self._button("pause", "Pause", icon.PLAYER_PAUSE, "blue")
-        self._button("step", "One step", icon.PLAYER_SKIP_FORWARD)
-        if offer.record_to:
-            self._button("record", "Record", icon.PLAYER_RECORD, "red")
+            self.drone.on_update(lambda _: self.tell("drone", self.drone.value))
+        self.add_buttons("One step", can_record=bool(offer.record_to))
         if offer.has_dream:
-            self._button("wake", "Dream anew from here", icon.REFRESH)
+            self.add_button("wake", "Dream anew from here", viser.Icon.REFRESH)
         with gui.add_folder("Start"):
-            self.seed = gui.add_number("Seed", offer.seed, min=0, step=1)
-            self.seed.on_update(lambda _: self._seed_typed())
-            self._button("reset", "New start", icon.DICE)
-            self.repeat = gui.add_checkbox("Start again after the end", True)
-            self.repeat.on_update(lambda _: self._tell("repeat", self.repeat.value))
+            self.add_start(repeats=True)
             self.pace = gui.add_slider("Pace", 0.1, 2.0, 0.1, 1.0, hint="Of real time.")
-            self.pace.on_update(lambda _: self._tell("pace", self.pace.value))
+            self.pace.on_update(lambda _: self.tell("pace", self.pace.value))
         if offer.bodies or offer.dials:
             with gui.add_folder("Physics"):
                 self._add_physics()
@@ -206,11 +168,8 @@ class LivePage(ScenePage):
             add_sticks(gui)
             self._listening = gui.add_markdown(UNHEARD)
             gui.add_markdown(offer.legend)
-        self._button("finish", "Finish", icon.FLAG)
-        for what, (label, key) in HOTKEYS.items():
-            if what in self.buttons:
-                command = gui.add_command(label, hotkey=key)
-                command.on_trigger(lambda _, what=what: self._clicked(what))
+        self.add_button("finish", "Finish", viser.Icon.FLAG)
+        self.add_hotkeys()
         self.add_side("Cameras and signals", SIDE_WIDTH)
         self.listen(offer.keys, self._player.hold, self._player.look)
 
@@ -221,40 +180,12 @@ class LivePage(ScenePage):
                 "Push [m/s]", 0.1, 3.0, 0.1, offer.push,
                 hint=f"Away from you, within a moment: {', '.join(offer.bodies)}.",
             )  # fmt: skip
-            self._button("push", "Push", viser.Icon.WIND, value=lambda: self.push.value)
+            self.add_button("push", "Push", viser.Icon.WIND, value=lambda: self.push.value)
         for name, (low, high) in offer.dials.items():
             self.dials[name] = gui.add_slider(f"{name} x", low, high, 0.05, 1.0)
             self.dials[name].on_update(
-                lambda _, name=name: self._tell("dial", (name, self.dials[name].value))
+                lambda _, name=name: self.tell("dial", (name, self.dials[name].value))
             )
-
-    def _button(
-        self,
-        what: Button,
-        label: str,
-        icon: viser.IconName,
-        color: Any = "gray",
-        value: Callable[[], Any] = lambda: None,
-    ) -> None:
-        self.buttons[what] = self.server.gui.add_button(label, icon=icon, color=color)
-        self._values[what] = value
-        self.buttons[what].on_click(lambda _: self._clicked(what))
-
-    def _clicked(self, what: Button) -> None:
-        self._tell(what, self._values[what]())
-
-    def _tell(self, what: What, value: Any = None) -> None:
-        self._player.tell(Order(what, value))
-
-    def _driver_chosen(self) -> None:
-        if self.driver.value != self._driver:
-            self._driver = self.driver.value
-            self._tell("driver", self._driver)
-
-    def _seed_typed(self) -> None:
-        if int(self.seed.value) != self._seed:
-            self._seed = int(self.seed.value)
-            self._tell("reset", self._seed)
 
     # what is shown
 
@@ -264,24 +195,12 @@ class LivePage(ScenePage):
         lines = [f"**{now.headline}** · {now.seconds:.1f} s", *now.lines]
         write(self.status, "\n\n".join(lines))
         write(self._listening, "" if self.held.is_listening else UNHEARD)
-        self._label("pause", "Go on" if now.is_paused else "Pause")
-        if "record" in self.buttons:
-            self._label("record", "Stop recording" if now.is_recording else "Record")
-        if now.seed != self._seed:
-            self._seed = now.seed
-            self.seed.value = now.seed
-        if now.driver != self._driver:
-            self._driver = now.driver
-            self.driver.value = now.driver
+        self.show_controls(now.seed, now.driver, now.is_paused, now.is_recording)
         self.stage.show(now.row)
         self._place(now)
         for camera in dict.fromkeys([*now.imagined, *now.images]):
             self._show_camera(camera, now.images.get(camera), now.imagined.get(camera))
         self._plot(now)
-
-    def _label(self, what: Button, label: str) -> None:
-        if self.buttons[what].label != label:
-            self.buttons[what].label = label
 
     def _show_camera(self, camera: str, true: Frames | None, imagined: Frames | None) -> None:
         found = {camera: true, f"{camera}, imagined": imagined}
@@ -328,7 +247,7 @@ class LivePage(ScenePage):
         async def _(event: viser.TransformControlsEvent) -> None:  # async: in order
             self._is_dragged = event.phase != "end"
             if event.phase == "update":
-                self._tell("target", np.array(event.target.position, float))
+                self.tell("target", np.array(event.target.position, float))
 
 
 def _differ(a: Sequence[float] | NDArray, b: NDArray) -> bool:

@@ -77,27 +77,42 @@ def program_html(facts: Mapping[str, Any], now: ProgramMoment) -> str:
     Raises:
         DatasetError: something is missing in what was recorded.
     """
-    turn = now.turn
     try:
         parts = [_note(f"{facts['agent']}, strategy {facts['strategy']}")]
         if len(facts["turns"]) > 1:
             told = SEVERAL_TURNS.format(turn=now.number + 1, turns=len(facts["turns"]))
             parts.append(f"<b>{told}</b>")
-        if turn["plan"]:
-            plan = f'<div style="{CODE}">{html.escape(turn["plan"])}</div>'
-            parts.append(_fold("Plan", plan, is_open=turn["plan"].count("\n") < LONG_PLAN))
-        if turn["problem"]:
-            parts.append(_said(f"no program: {turn['problem']}", BAD))
-        code = _code(turn["program"], now.line) if turn["program"] else ""
-        parts.append(f'<div style="{COLUMNS}"><div>{code}</div><div>{_calls(now)}</div></div>')
-        if now.is_end:
-            parts.append(_ending(facts, now))
+        parts += _turn(now)
+        if now.is_end and now.number == len(facts["turns"]) - 1:
+            told = f"The episode ended ({facts['ended']}); {100 * facts['progress']:.0f} %"
+            parts.append(_said(f"{told} of the goal.", GOOD if facts["progress"] == 1 else BAD))
     except (KeyError, TypeError) as error:
         raise DatasetError(
             f"the recorded program is damaged ({error!r}); record it again"
         ) from None
+    return _page(parts)
+
+
+def turn_html(turn: Mapping[str, Any], num_done: int) -> str:
+    """One turn alone, of whose calls `num_done` are done, as HTML that fits both themes."""
+    return _page(_turn(ProgramMoment(0, turn, num_done)))
+
+
+def _page(parts: list[str]) -> str:
     body = "".join(f'<div style="margin:0 0 10px">{part}</div>' for part in parts if part)
     return f'<div style="padding:4px 10px;font:13px/1.45 sans-serif">{body}</div>'
+
+
+def _turn(now: ProgramMoment) -> list[str]:
+    turn, parts = now.turn, []
+    if turn["plan"]:
+        plan = f'<div style="{CODE}">{html.escape(turn["plan"])}</div>'
+        parts.append(_fold("Plan", plan, is_open=turn["plan"].count("\n") < LONG_PLAN))
+    if turn["problem"]:
+        parts.append(_said(f"no program: {turn['problem']}", BAD))
+    code = _code(turn["program"], now.line) if turn["program"] else ""
+    parts.append(f'<div style="{COLUMNS}"><div>{code}</div><div>{_calls(now)}</div></div>')
+    return [*parts, *(_ending(turn) if now.is_end else [])]
 
 
 def _code(program: str, running: int) -> str:
@@ -154,18 +169,17 @@ def _call(call: Mapping[str, Any], *, is_last: bool) -> str:
     return "".join(lines)
 
 
-def _ending(facts: Mapping[str, Any], now: ProgramMoment) -> str:
+def _ending(turn: Mapping[str, Any]) -> list[str]:
     """How the turn ended, and what the agent was told."""
-    turn, parts = now.turn, []
+    parts = []
     if turn["output"]:
         parts.append(f'printed: <span style="{CODE}">{html.escape(turn["output"])}</span>')
     if turn["error"]:
         parts.append(_said(f"The program stopped at {turn['error']}", BAD))
-    if now.number == len(facts["turns"]) - 1:
-        told = f"The episode ended ({facts['ended']}); {100 * facts['progress']:.0f} % of the goal."
-        parts.append(_said(told, GOOD if facts["progress"] == 1 else BAD))
-    feedback = f'<div style="{CODE}">{html.escape(turn["feedback"])}</div>'
-    return "<br>".join([*parts, _fold("Feedback to the agent", feedback, is_open=False)])
+    if turn["feedback"]:
+        feedback = f'<div style="{CODE}">{html.escape(turn["feedback"])}</div>'
+        parts.append(_fold("Feedback to the agent", feedback, is_open=False))
+    return parts
 
 
 def _written(call: Mapping[str, Any]) -> str:

@@ -34,6 +34,7 @@ class ScenePage:
         gui.main_panel.set_width(CONTROL_WIDTH)
         self.side: viser.GuiTabHandle
         """The tab at the right, once `add_side` has made it."""
+        self._closing: list[Callable[[], None]] = []
         self._panels: dict[str, viser.GuiImageHandle] = {}
 
     @property
@@ -61,6 +62,7 @@ class ScenePage:
         """
         with self.side:
             self.held = HeldInput(self.server, keys, hold)
+        self._closing.append(self.held.close)
 
         @self.server.on_client_connect
         async def _(client: viser.ClientHandle) -> None:
@@ -72,16 +74,21 @@ class ScenePage:
         self, camera: str, tiles: Sequence[Frames], captions: Sequence[str], width: int
     ) -> None:
         """Show tiles (H, W, 3) in the camera's row, each about `width` [px] wide."""
-        row = captioned_row(tiles, captions, max(1, width // tiles[0].shape[1]), self.theme)
+        row = self.row_of(tiles, captions, width)
         if camera in self._panels:
             self._panels[camera].image = row
             return
         with self.side:
             self._panels[camera] = self.server.gui.add_image(row, format="png")
 
+    def row_of(self, tiles: Sequence[Frames], captions: Sequence[str], width: int) -> Frames:
+        """Tiles (H, W, 3), each about `width` [px] wide, under their captions."""
+        return captioned_row(tiles, captions, max(1, width // tiles[0].shape[1]), self.theme)
+
     def close(self) -> None:
         """Send what is left to show, and stop serving."""
-        self.held.close()
+        for close in self._closing:
+            close()
         self.server.flush()
         self.server.stop()
 

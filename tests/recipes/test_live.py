@@ -12,7 +12,7 @@ from octoworld.data.check import check
 from octoworld.data.reader import Dataset
 from octoworld.recipes.live import LiveConfig, play_live
 from octoworld.recipes.rollouts import RolloutConfig, recording_env
-from octoworld.viewer.live import Order
+from octoworld.viewer.controls import Order
 
 WORLD = Path(__file__).resolve().parents[2] / "assets/checkpoints/tabletop"
 

@@ -15,7 +15,7 @@ from octoworld.data.journal import Journal, read_journal
 from octoworld.data.reader import Dataset
 from octoworld.recipes.live import LiveConfig, play_live
 from octoworld.recipes.unfinished import Keeper, recover
-from octoworld.viewer.live import Order
+from octoworld.viewer.controls import Order
 
 SEED, PORT = 7, 18720
 ROWS = 6
@@ -23,7 +23,7 @@ LIVE = f"""
 import os, signal, sys
 from pathlib import Path
 from octoworld.recipes.live import LiveConfig, play_live
-from octoworld.viewer.live import Order
+from octoworld.viewer.controls import Order
 
 class Fatal:
     ticks = 0

@@ -102,19 +102,25 @@ def _drive(
     while isinstance(step, Call):
         if on_call is not None:
             on_call(Moment(scene.snapshot(), runner.snapshot(), step, tuple(done)))
-        result = scene.execute(step)
-        done.append(
-            DoneCall(step, result.ok, result.message, result.value, result.seconds, result.code)
-        )
-        if not result.ok:
-            step = runner.fail(result.message, result.seconds)
-        elif scene.finished:
-            step = runner.stop()
-        else:
-            # `if pick('mug'):` is what models write, also for skills that have nothing to tell
-            value = True if result.value is None else result.value
-            step = runner.resume(value, result.seconds)
+        done.append(carry_out(scene, step))
+        step = answer_call(scene, runner, done[-1])
     return Execution(source, tuple(done), step)
+
+
+def carry_out(scene: Scene, call: Call) -> DoneCall:
+    """Carry out one call, and note what came of it."""
+    result = scene.execute(call)
+    return DoneCall(call, result.ok, result.message, result.value, result.seconds, result.code)
+
+
+def answer_call(scene: Scene, runner: Runner, done: DoneCall) -> Step:
+    """Tell the program what its call did, and run it to its next one."""
+    if not done.ok:
+        return runner.fail(done.message, done.seconds)
+    if scene.finished:
+        return runner.stop()
+    # `if pick('mug'):` is what models write, also for skills that have nothing to tell
+    return runner.resume(True if done.value is None else done.value, done.seconds)
 
 
 def describe_execution(execution: Execution) -> str:

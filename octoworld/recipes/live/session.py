@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from octoworld.core.errors import OctoworldError
-from octoworld.viewer.live import Instant, Order
+from octoworld.viewer.controls import Order
+from octoworld.viewer.live import Instant
 from tasks.env import TaskEnv
 
 from ..scene_rows import SceneRows

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from octoworld.viewer.controls import Order
 from octoworld.viewer.held import Held
-from octoworld.viewer.live import Order
 
 from ..teleop.commands import Commands
 
@@ -21,7 +21,7 @@ SAID = (
     ("r", "record, or stop"),
     ("g", "push"),
 )
-"""Of the page's keys, see `viewer.live.HOTKEYS`."""
+"""Of the page's keys, see `viewer.controls.HOTKEYS`."""
 
 
 class Steering:
