@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import io
 import re
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ T = TypeVar("T")
 def parse(cls: type[T], verb: str, argv: list[str]) -> T:
     """The dataclass `cls` filled from `argv`; `--help` prints and leaves.
 
+    A field that is a truth value or None is a switch, too: `--live`, `--no-live`.
+
     Raises:
         ConfigError: an option is unknown, missing or of another type.
     """
@@ -24,7 +27,23 @@ def parse(cls: type[T], verb: str, argv: list[str]) -> T:
 
     prog = f"octoworld {verb}"
     with plain_errors(prog):
-        return tyro.cli(cls, prog=prog, args=argv)
+        return tyro.cli(cls, prog=prog, args=_spelled_out(cls, argv))
+
+
+def _spelled_out(cls: type, argv: list[str]) -> list[str]:
+    """`--live` as `--live True`, which is all that tyro takes for `live: bool | None`."""
+    fields = dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ()
+    either = {f.name.replace("_", "-") for f in fields if f.type == "bool | None"}
+    words: list[str] = []
+    for word, after in zip(argv, [*argv[1:], ""], strict=True):
+        name = word.removeprefix("--")
+        if word.startswith("--no-") and name.removeprefix("no-") in either:
+            words += [f"--{name.removeprefix('no-')}", "False"]
+        elif word.startswith("--") and name in either and after not in ("True", "False", "None"):
+            words += [word, "True"]
+        else:
+            words.append(word)
+    return words
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import html
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,8 @@ SIDE_WIDTH = 640
 """Of the panel at the right [px]."""
 TILE = 192
 """Width that a camera's picture is enlarged to [px]."""
+KNOWN = "columns:2;column-gap:16px;font:11px/1.5 monospace;padding:2px 10px;opacity:.85"
+"""Style of what is in sight."""
 NOTHING = "(nothing)"
 """An argument that is left out."""
 MOST_ARGUMENTS = 2
@@ -73,7 +76,7 @@ class HomeInstant:
     goal: Mapping[str, bool]
     """Parts of the goal, and whether they hold."""
     known: str
-    """What is in sight, held and known, in lines of text."""
+    """What is in sight and what is held, in lines of text."""
     turn: Mapping[str, Any] | None = None
     """What acts now or did last, see `octoworld.data.programs`; a call that comes is its last."""
     num_done: int = 0
@@ -81,7 +84,7 @@ class HomeInstant:
     lines: tuple[str, ...] = ()
     """More to say: what is recorded, what failed."""
     images: Mapping[str, Frames] = field(default_factory=dict)
-    """Pictures (H, W, 3) by camera."""
+    """Pictures (H, W, 3) by camera; the same object as before: nothing has moved."""
     suggested: str = ""
     """A program for the text box; it is put there when it is another than before."""
     is_paused: bool = False
@@ -108,6 +111,7 @@ class HomePage(ControlPage):
         self.offer = offer
         self._slots: Mapping[str, tuple[Slot, ...]] = {}
         self._suggested = ""
+        self._images: Mapping[str, Frames] = {}
         gui = self.server.gui
         self.instruction, self.status = gui.add_markdown(""), gui.add_markdown("")
         self.add_driver(offer.drivers)
@@ -132,8 +136,8 @@ class HomePage(ControlPage):
             blank = np.zeros((1, SIDE_WIDTH, 3), np.uint8)
             self.views = gui.add_image(blank, format="jpeg", visible=False)
             self.goal = gui.add_markdown("")
+            self.known = gui.add_html("")
             self.turn = gui.add_html("")
-            self.known = gui.add_markdown("")
 
     def _add_call(self) -> None:
         gui = self.server.gui
@@ -190,26 +194,28 @@ class HomePage(ControlPage):
             self._arrange()
         if now.suggested != self._suggested:
             self._suggested = self.program.value = now.suggested
-        self.stage.show(now.row)
-        if now.images:
-            self.show_pictures(now.images)
+        if now.images is not self._images:  # else nothing has happened since
+            self._images = now.images
+            self.stage.show(now.row)
+            self.views.image = self.row_of(list(now.images.values()), list(now.images), TILE)
+            self.views.visible = True
         done = [f"{'✓' if holds else '–'} `{part}`" for part, holds in now.goal.items()]
         share = sum(now.goal.values()) / max(1, len(now.goal))
         write(self.goal, "\n\n".join([f"**Goal: {100 * share:.0f} % holds**", *done]))
-        write(self.known, f"```\n{now.known}\n```")
+        lines = "".join(f"<div>{html.escape(line)}</div>" for line in now.known.splitlines())
+        _change(self.known, f'<div style="{KNOWN}">{lines}</div>')
         self._show_turn(now)
-
-    def show_pictures(self, images: Mapping[str, Frames]) -> None:
-        """The cameras in one row."""
-        self.views.image = self.row_of(list(images.values()), list(images), TILE)
-        self.views.visible = True
 
     def _show_turn(self, now: HomeInstant) -> None:
         content = ""
         if now.turn is not None:
             content = turn_html(now.turn, now.num_done)
-        if self.turn.content != content:
-            self.turn.content = content
+        _change(self.turn, content)
+
+
+def _change(handle: viser.GuiHtmlHandle, content: str) -> None:
+    if handle.content != content:
+        handle.content = content
 
 
 def _typed(text: str) -> Any:

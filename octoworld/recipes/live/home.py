@@ -24,6 +24,9 @@ from .home_recorder import HomeRecorder, check_home
 from .home_session import HomeSession
 from .steering import Steering
 
+FIRST = "go_to"
+"""Skill that the page offers first: without it there is little to do."""
+
 
 @dataclass(frozen=True)
 class HomeConfig:
@@ -94,7 +97,7 @@ def play_home(
     )  # fmt: skip
     offer = HomeOffer(
         drivers=tuple(PLANS), driver=session.driver, seed=config.first_seed,
-        skills=session.house.skills, pace=config.pace, record_to=str(out),
+        skills={FIRST: "", **session.house.skills}, pace=config.pace, record_to=str(out),
     )  # fmt: skip
     with TemporaryDirectory() as folder:
         path = Path(folder) / "scene.xml"

@@ -121,7 +121,7 @@ class HomeSession:
             self._start(self.seed + 1)
         goes_on = self._acts and (wants_step or not self.is_paused)
         # a page that stands still is not sent again and again
-        if is_new or (not goes_on and time.monotonic() - self._shown > STILL_PERIOD):
+        if not goes_on and (is_new or time.monotonic() - self._shown > STILL_PERIOD):
             self._show(page)
         return goes_on
 
