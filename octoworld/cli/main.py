@@ -31,7 +31,7 @@ VERBS: dict[str, dict[str, tuple[str, str]]] = {
         "publish": ("publish", "small checkpoints of a run, for other runs to start from"),
     },
     "Data and results": {
-        "play": ("play", "record and show what a trained policy does"),
+        "play": ("play", "a task live in the browser, or what a policy does, recorded and shown"),
         "view": ("view", "open a recorded run in the browser, or write it as a static page"),
         "dataset": ("dataset", "check a data set, or show what is in it"),
         "bench": ("bench", "run a declared experiment, or report a stored one"),
