@@ -57,6 +57,9 @@ class JointSpec:
     """Reflected rotor inertia [kg m^2] or mass [kg]."""
     friction_loss: float = 0.0
     """Dry friction [N m] or [N]."""
+    holds: bool = False
+    """Whether dry friction keeps a smaller load where it is for minutes: the soft constraints of
+    an engine creep otherwise."""
     velocity_limit: float | None = None
     """[rad/s] or [m/s]."""
 

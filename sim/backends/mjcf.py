@@ -195,6 +195,8 @@ def _joint(body: ElementTree.Element, joint: JointSpec, prefix: str) -> None:
         _sub(body, "freejoint", name=prefix + joint.name)
         return
     limits = {} if joint.range is None else {"range": joint.range}
+    if joint.holds:  # as stiff as the engine allows: at its default of 0.9 a load creeps on
+        limits["solimpfriction"] = (0.9999, 0.9999, 0.001, 0.5, 2.0)
     _sub(body, "joint", name=prefix + joint.name, type=joint.kind, axis=joint.axis,
          damping=joint.damping, armature=joint.armature, frictionloss=joint.friction_loss,
          **limits)  # fmt: skip

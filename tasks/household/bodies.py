@@ -283,7 +283,7 @@ def _moving(piece: Piece) -> list[BodySpec]:
     if kind.opening == "drop":
         hinge = JointSpec(
             joint_names(piece)[0], "hinge", axis=(1.0, 0.0, 0.0), range=(0.0, SWUNG), damping=1.5,
-            friction_loss=0.6,
+            friction_loss=0.6, holds=True,
         )  # fmt: skip
         high = min(ceiling - floor, LEAF)
         geoms = (

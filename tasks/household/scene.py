@@ -17,7 +17,7 @@ from .objects import pool
 from .thing_bodies import thing_body
 from .walls import wall_rects
 
-FRICTION_STIFFNESS = 100.0
+FRICTION_STIFFNESS = 1000.0
 """Ten times the usual: an apple then creeps 0.02 mm a second out of the fingers."""
 WALL_HEIGHT = 1.9
 """[m]; there is no ceiling, so that one can look in from above."""

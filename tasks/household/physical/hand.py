@@ -18,6 +18,8 @@ from .tool import compose, inverse, pose
 Base = tuple[float, float, float]
 CLEARANCES = (0.012, 0.0)
 """Kept from everything on the way back, the wished one first [m]."""
+SAME = 0.1
+"""Between joints of one way to hold the arm, at most [rad]."""
 RESTS = ((0.22, 1.05), (0.28, 1.05), (0.34, 1.00), (0.30, 1.12), (0.40, 0.95), (0.45, 1.05))
 """Where the tool is while something is carried: distance from the arm's axis, height [m]. Over the
 base and above tables and worktops."""
@@ -65,17 +67,28 @@ class Hand:
 
     # -- ways --------------------------------------------------------------------------------------
 
-    def way(self, base: Base, poses: Sequence[NDArray], ignored: Sequence[str] = ()) -> Way | None:
+    def way(
+        self,
+        base: Base,
+        poses: Sequence[NDArray],
+        ignored: Sequence[str] = (),
+        ends: Sequence[NDArray] | None = None,
+    ) -> Way | None:
         """A way through tool poses, of which the last is the goal; None where there is none.
 
-        Things in `ignored` may be touched from the last pose but one on.
+        Things in `ignored` may be touched from the last pose but one on. `ends`: joints at the
+        goal to choose from, found to be free; None: any.
         """
         reach, start = self.reach, self.machine.arm
-        ends = self.arrives(base, poses[-1], ignored)
+        if ends is None:
+            ends = self.arrives(base, poses[-1], ignored)
+            wanted = None
+        else:
+            wanted = ends
         if not ends:
             return None
         found = self._level(base, start, poses, ignored)
-        if found is not None:
+        if found is not None and (wanted is None or _is_among(found.near[-1], wanted)):
             return found
         backwards = [p for a, b in zip(poses[::-1], poses[-2::-1], strict=False)
                      for p in between(a, b)]  # fmt: skip
@@ -223,3 +236,7 @@ class Hand:
                         if way is not None:
                             return way
         return None
+
+
+def _is_among(joints: NDArray, choices: Sequence[NDArray]) -> bool:
+    return any(np.abs(joints - q).max() < SAME for q in choices)

@@ -20,6 +20,7 @@ from ..home import Piece
 from ..result import SkillFailureError
 from .hand import Base, Hand, Way
 from .machine import SQUEEZE, Machine
+from .pushes import BEHIND, push
 from .reach import between
 from .sync import SHUT, SWUNG_OPEN, openings
 from .tool import axis_of, pointing, pose
@@ -31,6 +32,8 @@ WIDE = 0.022
 BACK = 0.09
 FULLY, TIGHT = 0.93, -0.01
 """To what share of its travel a door is led: open, and (pressed a little) closed."""
+PARTS = (0.55, 0.40)
+"""To what share of its travel a door is led where it cannot be led fully, before it is pushed."""
 TRIES = 3
 
 
@@ -108,7 +111,7 @@ def swing(hand: Hand, bases: Sequence[Base], piece: Piece, is_open: bool) -> Non
             share = float(openings(hand.machine, piece)[leaf])
             if (share > SWUNG_OPEN) if is_open else (share < SHUT):
                 break
-            if not _lead(hand, bases, piece, leaf, share, FULLY if is_open else TIGHT):
+            if not _move(hand, bases, piece, leaf, share, is_open):
                 raise SkillFailureError(
                     "OUT_OF_REACH", f"the hand cannot lead the handle of {piece.name}", 1.0
                 )
@@ -122,6 +125,20 @@ def check_swung(machine: Machine, piece: Piece, is_open: bool) -> None:
         return
     verb, share = ("open", shares.min()) if is_open else ("close", shares.max())
     raise SkillFailureError("STUCK", f"{piece.name} did not {verb}: it is {100 * share:.0f} % open")
+
+
+def _move(
+    hand: Hand, bases: Sequence[Base], piece: Piece, leaf: int, share: float, is_open: bool
+) -> bool:
+    """One motion of the hand that opens or closes a leaf, or does part of it."""
+    is_door = piece.kind.opening == "doors"
+    if is_door and is_open and share > BEHIND and push(hand, bases, piece, leaf, share, True):
+        return True
+    if _lead(hand, bases, piece, leaf, share, FULLY if is_open else TIGHT):
+        return True
+    if is_door and is_open:  # a wall or what stands beside leaves no room for the hand at its bar
+        return any(_lead(hand, bases, piece, leaf, share, part) for part in PARTS if part > share)
+    return is_door and push(hand, bases, piece, leaf, share, False)
 
 
 def _lead(
@@ -164,11 +181,6 @@ def _led(
     body = joint.replace("_hinge", "_door").replace("_joint", "_drawer")
     if piece.kind.opening == "drop":
         body = f"{piece.name}_door"
-    points = axis_of(poses[0][3:], 2)
-    before = pose(poses[0][:3] - BACK * points, poses[0][3:])
-    way = hand.way(base, [before, poses[0]], (body,))
-    if way is None:
-        return None
     line, at = [], poses[0]
     shares: list[float] = []
     for goal, share in zip(poses[1:], np.linspace(start, end, STEPS)[1:], strict=True):
@@ -176,16 +188,28 @@ def _led(
         line += steps
         shares += [float(share)] * len(steps)
         at = goal
-    along = reach.line(base, way.near[-1], line)
-    if along is None:
-        return None
     travel = opened_at(piece.kind)
-    for q, share in zip(along[1:], shares, strict=True):
-        others = {joint: min(max(share, 0.0), 1.0) * travel}
-        if not hand.free(base, (body,), others)(q):
+    last = {joint: min(max(end, 0.0), 1.0) * travel}
+
+    def followed(joints: NDArray) -> tuple[NDArray, NDArray] | None:
+        along = reach.line(base, joints, line)
+        if along is None:
             return None
-    out = _out(hand, base, along[-1], poses[-1], {joint: min(max(end, 0.0), 1.0) * travel})
-    return None if out is None else (way, along, out)
+        # from its end, where walls and neighbours are nearest
+        for q, share in list(zip(along[1:], shares, strict=True))[::-1]:
+            others = {joint: min(max(share, 0.0), 1.0) * travel}
+            if not hand.free(base, (body,), others)(q):
+                return None
+        out = _out(hand, base, along[-1], poses[-1], last)
+        return None if out is None else (along, out)
+
+    points = axis_of(poses[0][3:], 2)
+    before = pose(poses[0][:3] - BACK * points, poses[0][3:])
+    # what is quickly found out comes first: a way around things takes longest
+    ends = [q for q in hand.arrives(base, poses[0], (body,))[:3] if followed(q) is not None]
+    way = hand.way(base, [before, poses[0]], (body,), ends)
+    found = None if way is None else followed(way.near[-1])
+    return None if way is None or found is None else (way, *found)
 
 
 def _out(

@@ -37,7 +37,7 @@ SHIFTS = (
 """Ahead and to the left of a piece's stand: where else the base may be for a while [m]."""
 NEARBY = 0.05
 """How near an executor must bring the base or the hand to where a skill leads it [m]."""
-MOST_GRIPS, MOST_RESTS, MOST_SPOTS, TRIES = 14, 16, 8, 3
+MOST_GRIPS, MOST_RESTS, MOST_SPOTS, TRIES = 60, 16, 8, 3
 """Ways to take and to set down that are planned at one stand, spots, and grips that are tried."""
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,13 +12,16 @@ from numpy.typing import NDArray
 from ..bodies import switch_place
 from ..home import Piece
 from ..result import SkillFailureError
-from .grips import TIP
+from ..state import kind
+from .grips import TIP, rests
 from .hand import Base, Hand
 from .tool import axis_of, pointing, pose
 
 PITCHES = tuple(math.radians(d) for d in (70, 50, 85, 35, 15))
 TOUCH, FULL = 0.006, 0.10
 """Left between the tips and a switch, and between what is held and a switch [m]."""
+BEFORE = 0.08
+"""From where the hand comes to a switch straight [m]."""
 
 
 def switch_point(piece: Piece) -> NDArray:
@@ -33,30 +37,39 @@ def press(hand: Hand, bases: Sequence[Base], piece: Piece, shift: Callable[[Base
         SkillFailureError: it cannot be reached.
     """
     at = switch_point(piece)
-    facing = piece.stand[2]
-    gap = FULL if hand.held else TOUCH + TIP
     for base in bases:
-        for pitch in PITCHES:
-            for off in (0.0, 0.4, -0.4):
-                quat = pointing(facing + off, pitch)
-                points = axis_of(quat, 2)
-                if hand.held:
-                    # the load hangs upright from the hand, which only comes near
-                    quat = hand.reach.tool(base, hand.machine.arm)[3:]
-                    points = axis_of(pointing(facing, math.pi / 2), 2)
-                goal = pose(at - gap * points, quat)
-                before = pose(goal[:3] - 0.08 * points, quat)
-                way = hand.way(base, [before, goal])
-                if way is None:
-                    continue
-                if not hand.held:
-                    hand.machine.grip(0.0, 0.2)
-                shift(base)
-                hand.go(way)
-                hand.lines([before])
-                if not hand.held:
-                    hand.machine.grip(0.04, 0.1)
-                return
+        for goal, before in _touches(hand, piece, at, base):
+            way = hand.way(base, [before, goal])
+            if way is None:
+                continue
+            if not hand.held:
+                hand.machine.grip(0.0, 0.2)
+            shift(base)
+            hand.go(way)
+            hand.lines([before])
+            if not hand.held:
+                hand.machine.grip(0.04, 0.1)
+            return
     raise SkillFailureError(
         "OUT_OF_REACH", f"the hand does not get to the switch of {piece.name}", 1.0
     )
+
+
+def _touches(
+    hand: Hand, piece: Piece, at: NDArray, base: Base
+) -> Iterator[tuple[NDArray, NDArray]]:
+    """Tool poses at a switch, and before it."""
+    facing = piece.stand[2]
+    if not hand.held:
+        for pitch, off in product(PITCHES, (0.0, 0.4, -0.4)):
+            quat = pointing(facing + off, pitch)
+            points = axis_of(quat, 2)
+            goal = pose(at - (TOUCH + TIP) * points, quat)
+            yield goal, pose(goal[:3] - BEFORE * points, quat)
+        return
+    # the load hangs upright from the hand, which only comes near
+    machine, ahead = hand.machine, axis_of(pointing(facing, math.pi / 2), 2)
+    for quat, tilt in rests(kind(hand.held), machine.pose("tool"), machine.pose(hand.held), base[2]):
+        if not tilt:
+            goal = pose(at - FULL * ahead, quat)
+            yield goal, pose(goal[:3] - BEFORE * ahead, quat)
