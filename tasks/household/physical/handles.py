@@ -34,7 +34,8 @@ FULLY, TIGHT = 0.93, -0.01
 """To what share of its travel a door is led: open, and (pressed a little) closed."""
 PARTS = (0.55, 0.40)
 """To what share of its travel a door is led where it cannot be led fully, before it is pushed."""
-TRIES = 3
+TRIES = 5
+"""Motions of the hand for one leaf."""
 
 
 @dataclass(frozen=True)
@@ -107,11 +108,14 @@ def swing(hand: Hand, bases: Sequence[Base], piece: Piece, is_open: bool) -> Non
     """
     count = len(joint_names(piece))
     for leaf in range(count):
+        tried: set[tuple[Base, _Grip]] = set()
         for _ in range(TRIES):
             share = float(openings(hand.machine, piece)[leaf])
             if (share > SWUNG_OPEN) if is_open else (share < SHUT):
                 break
-            if not _move(hand, bases, piece, leaf, share, is_open):
+            if not _move(hand, bases, piece, leaf, share, is_open, tried):
+                if tried:
+                    break
                 raise SkillFailureError(
                     "OUT_OF_REACH", f"the hand cannot lead the handle of {piece.name}", 1.0
                 )
@@ -128,33 +132,50 @@ def check_swung(machine: Machine, piece: Piece, is_open: bool) -> None:
 
 
 def _move(
-    hand: Hand, bases: Sequence[Base], piece: Piece, leaf: int, share: float, is_open: bool
+    hand: Hand,
+    bases: Sequence[Base],
+    piece: Piece,
+    leaf: int,
+    share: float,
+    is_open: bool,
+    tried: set[tuple[Base, _Grip]],
 ) -> bool:
-    """One motion of the hand that opens or closes a leaf, or does part of it."""
+    """One motion of the hand that opens or closes a leaf, or does part of it; none in `tried`."""
     is_door = piece.kind.opening == "doors"
     if is_door and is_open and share > BEHIND and push(hand, bases, piece, leaf, share, True):
         return True
-    if _lead(hand, bases, piece, leaf, share, FULLY if is_open else TIGHT):
+    if _lead(hand, bases, piece, leaf, share, FULLY if is_open else TIGHT, tried):
         return True
     if is_door and is_open:  # a wall or what stands beside leaves no room for the hand at its bar
-        return any(_lead(hand, bases, piece, leaf, share, part) for part in PARTS if part > share)
+        return any(
+            _lead(hand, bases, piece, leaf, share, part, set()) for part in PARTS if part > share
+        )
     return is_door and push(hand, bases, piece, leaf, share, False)
 
 
 def _lead(
-    hand: Hand, bases: Sequence[Base], piece: Piece, leaf: int, start: float, end: float
+    hand: Hand,
+    bases: Sequence[Base],
+    piece: Piece,
+    leaf: int,
+    start: float,
+    end: float,
+    tried: set[tuple[Base, _Grip]],
 ) -> bool:
-    """Take the bar where it is and lead it; whether a way was found."""
+    """Take the bar where it is and lead it, as not tried yet; whether a way was found."""
     machine = hand.machine
     joint = joint_names(piece)[leaf]
     machine.grip(WIDE, 0.2)
     for base in bases:
         for grip in _grips(piece):
+            if (base, grip) in tried:
+                continue
             poses = _poses(piece, leaf, grip, start, end)
             path = _led(hand, base, piece, joint, poses, start, end)
             if path is None:
                 continue
             way, along, out = path
+            tried.add((base, grip))
             if math.dist(base[:2], machine.stance[:2]) > 0.005:
                 machine.drive([base[:2]], base[2], 2.0)
             hand.go(way)
