@@ -89,16 +89,18 @@ class Probe:
         """Pairs of geoms that touch with `joints` at these positions."""
         data, name = self._data, self._model.geom
         self._place(joints)
-        contacts = data.contact[: data.ncon]
-        return [(name(c.geom1).name, name(c.geom2).name) for c in contacts if self._counts(c)]
+        close = np.flatnonzero(self._distances() < self._clearance)
+        pairs = data.contact.geom[close]
+        return [(name(int(a)).name, name(int(b)).name) for a, b in pairs]
 
     def is_free(self, joints: ArrayLike) -> bool:
         """Whether nothing touches with `joints` at these positions."""
         self._place(joints)
-        return not any(self._counts(c) for c in self._data.contact[: self._data.ncon])
+        return self._data.ncon == 0 or not (self._distances() < self._clearance).any()
 
-    def _counts(self, contact: mujoco.MjContact) -> bool:
-        return contact.dist < self._clearance
+    def _distances(self) -> NDArray:
+        # as one array: the end of a loop over contacts costs 0.6 ms, an exception in C++
+        return self._data.contact.dist[: self._data.ncon]
 
     def _place(self, joints: ArrayLike) -> None:
         model, data = self._model, self._data
