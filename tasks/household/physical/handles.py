@@ -30,8 +30,9 @@ STEPS = 14
 WIDE = 0.022
 """Position of each finger around a bar: wide enough, and clear of the door behind it [m]."""
 BACK = 0.09
-FULLY, TIGHT = 0.93, -0.01
-"""To what share of its travel a door is led: open, and (pressed a little) closed."""
+FULLY, WIDELY, TIGHT = 0.93, 0.96, -0.01
+"""To what share of its travel a drawer or drop door, and a door on a side, is led to be open (a
+hand must get past it); and (pressed a little) closed."""
 PARTS = (0.55, 0.40)
 """To what share of its travel a door is led where it cannot be led fully, before it is pushed."""
 TRIES = 5
@@ -144,7 +145,8 @@ def _move(
     is_door = piece.kind.opening == "doors"
     if is_door and is_open and share > BEHIND and push(hand, bases, piece, leaf, share, True):
         return True
-    if _lead(hand, bases, piece, leaf, share, FULLY if is_open else TIGHT, tried):
+    end = (WIDELY if is_door else FULLY) if is_open else TIGHT
+    if _lead(hand, bases, piece, leaf, share, end, tried):
         return True
     if is_door and is_open:  # a wall or what stands beside leaves no room for the hand at its bar
         return any(

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from sim.world import Snapshot
 
 from ..executors import CAMERAS, SkillExecutor
-from ..geometry import spots_on_piece
+from ..furniture import leaves
+from ..geometry import GAP, spots_on_piece
 from ..home import Home, Piece
 from ..motion import open_pieces
 from ..planner import planner_of
@@ -353,7 +354,10 @@ class PhysicalMotion:
                 yield compose(at, (spot[0], spot[1], spot[2] + up, 1, 0, 0, 0))[:3]
             yield raised(at[:3], own.height + 0.01)
             return
-        spots = [spot, *(s for s in spots_on_piece(state, piece, relation, thing) if s != spot)]
+        given = (spot,)
+        if relation == "in" and len(leaves(piece.kind)) == 1:  # the hand must get out past the door
+            given = (_in_the_middle(state, piece, thing, spot), spot)
+        spots = [*given, *(s for s in spots_on_piece(state, piece, relation, thing) if s != spot)]
         chosen = spots[:1] + spots[1 :: max(1, len(spots) // MOST_SPOTS)]
         for up in drops(piece.kind, relation):
             for s in chosen[:MOST_SPOTS]:
@@ -407,3 +411,13 @@ class PhysicalMotion:
         """Joints and poses to draw instead of those of the State."""
         machine = self.machine
         return machine.shown()
+
+
+def _in_the_middle(state: State, piece: Piece, thing: str, spot: Spot) -> Spot:
+    """A spot, moved to the middle of the doorway if nothing stands there."""
+    x = sum(leaves(piece.kind)[0]) / 2
+    for other in state.on_or_in(piece.name):
+        far = math.hypot(state.spot[other][0] - x, state.spot[other][1] - spot[1])
+        if state.place[other][0] == "in" and far < kind(other).radius + kind(thing).radius + GAP:
+            return spot
+    return (x, spot[1], spot[2])

@@ -129,5 +129,3 @@ def _along(
         if not hand.free(base, (), {joint: share * travel})(q):
             return None
     return along
-
-

@@ -69,7 +69,9 @@ def _touches(
         return
     # the load hangs upright from the hand, which only comes near
     machine, ahead = hand.machine, axis_of(pointing(facing, math.pi / 2), 2)
-    for quat, tilt in rests(kind(hand.held), machine.pose("tool"), machine.pose(hand.held), base[2]):
+    for quat, tilt in rests(
+        kind(hand.held), machine.pose("tool"), machine.pose(hand.held), base[2]
+    ):
         if not tilt:
             goal = pose(at - FULL * ahead, quat)
             yield goal, pose(goal[:3] - BEFORE * ahead, quat)
