@@ -54,8 +54,9 @@ class Way:
 class Planner:
     """Ways in one home. Distances to a goal are worked out once for each set of open doors."""
 
-    def __init__(self, home: Home) -> None:
-        self.home = home
+    def __init__(self, home: Home, margin: float = 0.0) -> None:
+        """`margin`: kept from everything in between, beyond what the base needs [m]."""
+        self.home, self.margin = home, margin
         x0, y0, x1, y1 = home.extent
         self.origin = (x0, y0)
         self.shape = (round((y1 - y0) / CELL) + 1, round((x1 - x0) / CELL) + 1)
@@ -81,7 +82,7 @@ class Planner:
 
     def _block(self, blocked: NDArray[np.bool_], rect: Rect) -> None:
         """Mark the cells at which the base would touch a rectangle."""
-        far = BASE_RADIUS + CLEARANCE
+        far = BASE_RADIUS + CLEARANCE + self.margin
         low = [math.floor((rect[i] - far - self.origin[i]) / CELL) for i in (0, 1)]
         high = [math.ceil((rect[i + 2] + far - self.origin[i]) / CELL) + 1 for i in (0, 1)]
         rows = slice(max(low[1], 0), max(high[1], 0))
@@ -221,9 +222,9 @@ def _distance(rect: Rect, x: float, y: float) -> float:
 
 
 @lru_cache(maxsize=64)
-def planner_of(home: Home) -> Planner:
+def planner_of(home: Home, margin: float = 0.0) -> Planner:
     """The planner of a home, kept with what it has worked out."""
-    return Planner(home)
+    return Planner(home, margin)
 
 
 def all_reachable(home: Home) -> tuple[float, float, float] | None:

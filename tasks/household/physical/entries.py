@@ -37,6 +37,8 @@ def drops(kind: FurnitureKind, relation: str) -> tuple[float, ...]:
     """Heights above the floor of a piece from which a thing may be let fall into it [m]."""
     if relation == "in" and kind.cavity is not None and kind.opening in ("", "drawer"):
         deep = kind.cavity[1] - kind.cavity[0]
+        if kind.look == "tub":  # into bins and hampers things are dropped, as the hand has no room
+            return (deep * 0.6, deep, deep + 0.06, 0.12, 0.06, 0.0)
         return (0.0, 0.06, 0.12, deep * 0.6, deep, deep + 0.06)
     return (0.0,)
 
@@ -60,6 +62,13 @@ def entries(piece: Piece | None, tool: NDArray, upwards: bool = False) -> Iterat
     kind_ = None if piece is None else piece.kind
     if piece is None or kind_ is None or kind_.cavity is None:
         yield [near, tool]
+        if piece is not None and kind_ is not None and kind_.look == "shelf":
+            # the board above is in the way of all that does not come level from the front
+            x, y = piece.to_local(float(tool[0]), float(tool[1]))
+            to = piece.to_world(x, min(y - BACK, -kind_.size[1] / 2 - BACK))
+            for up in (0.0, *LIFTED[::-1]):
+                yield [pose((*to, float(tool[2]) + up), tool[3:]),
+                       pose(raised(tool[:3], up), tool[3:]), tool]  # fmt: skip
         return
     low, high = kind_.cavity
     width, depth, _ = kind_.size

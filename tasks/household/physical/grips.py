@@ -16,7 +16,7 @@ from ..objects import ObjectKind
 from ..thing_bodies import FOLD, RIM, narrow_half
 from .tool import axis_of, pointing, pose, yaw_of
 
-PITCHES = tuple(math.radians(d) for d in (35, 20, 50, 0, 65))
+PITCHES = tuple(math.radians(d) for d in (35, 20, 50, 0, 65, 80))
 """How far above straight down the hand points, the wished one first: cavities are entered from the
 front, and a thing is put down as it was taken [rad]."""
 HEADINGS = tuple(math.radians(d) for d in (0, 25, -25, 50, -50))

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from robots.mobile_panda.spec import TURNED_BACK
+from robots.mobile_panda.spec import BASE_RADIUS, MOUNT, TURNED_BACK
 
+from ..state import kind
 from .machine import ARM_SPEED, CARRY_SPEED, Machine
 from .reach import IsFree, Path, Reach, between, dense
 from .tool import compose, inverse, pose
@@ -23,6 +24,10 @@ SAME = 0.1
 RESTS = ((0.22, 1.05), (0.28, 1.05), (0.34, 1.00), (0.30, 1.12), (0.40, 0.95), (0.45, 1.05))
 """Where the tool is while something is carried: distance from the arm's axis, height [m]. Over the
 base and above tables and worktops."""
+
+
+BACKS = (TURNED_BACK, -TURNED_BACK, 2.2, -2.2, 1.8, -1.8)
+"""Directions in which it is then, the wished one first [rad]."""
 
 
 @dataclass(frozen=True)
@@ -201,40 +206,59 @@ class Hand:
         foot = reach.foot(base)
         at = compose(inverse(foot), reach.tool(base, start))
         angle = math.atan2(at[1], at[0])
-        for distance, height in RESTS:
-            local = (
-                distance * math.cos(angle), distance * math.sin(angle), height - foot[2]
-            )  # fmt: skip
-            end = compose(foot, pose(local, at[3:]))
-            line = reach.straight(base, start, end)
-            if line is None or not all(is_free(q) for q in line[2:]):
+        lines: dict[tuple[float, float], Path | None] = {}
+        for distance, height, back in self._rests(at):
+            if (distance, height) not in lines:
+                local = (
+                    distance * math.cos(angle), distance * math.sin(angle), height - foot[2]
+                )  # fmt: skip
+                line = reach.straight(base, start, compose(foot, pose(local, at[3:])))
+                is_clear = line is not None and all(is_free(q) for q in line[2:])
+                lines[distance, height] = line if is_clear else None
+            line = lines[distance, height]
+            if line is None:
                 continue
-            for back in (TURNED_BACK, -TURNED_BACK):
-                turned = line[-1].copy()
-                turned[0] += back - angle
-                if not reach.lower[0] <= turned[0] <= reach.upper[0]:
-                    continue
-                turn = dense(np.array([line[-1], turned]))
-                if all(is_free(q) for q in turn[1:]):
-                    return np.concatenate([line, turn[1:]])
+            turned = line[-1].copy()
+            turned[0] += back - angle
+            if not reach.lower[0] <= turned[0] <= reach.upper[0]:
+                continue
+            turn = dense(np.array([line[-1], turned]))
+            if all(is_free(q) for q in turn[1:]):
+                return np.concatenate([line, turn[1:]])
         return None
+
+    def _rests(self, at: NDArray) -> list[tuple[float, float, float]]:
+        """Distance, height and direction of the tool to rest at from a pose in the arm's frame.
+
+        Those first at which the load stays within the base's outline, which ways are planned for.
+        """
+        off = compose((0, 0, 0, *at[3:]), self.in_tool)[:2]
+        angle, wide = math.atan2(at[1], at[0]), kind(self.held).radius
+
+        def over(choice: tuple[float, float, float]) -> float:
+            distance, _, back = choice
+            c, s = math.cos(back - angle), math.sin(back - angle)
+            x = distance * math.cos(back) + c * off[0] - s * off[1] + MOUNT[0]
+            y = distance * math.sin(back) + s * off[0] + c * off[1] + MOUNT[1]
+            return max(0.0, math.hypot(x, y) + wide - BASE_RADIUS)
+
+        return sorted(((d, h, b) for d, h in RESTS for b in BACKS), key=over)
 
     def _rest_anyhow(self, base: Base, start: NDArray, is_free: IsFree) -> Path | None:
         reach = self.reach
         foot = reach.foot(base)
         at = compose(inverse(foot), reach.tool(base, start))
         angle = math.atan2(at[1], at[0])
-        for distance, height in RESTS:
-            for back in (TURNED_BACK, -TURNED_BACK):
-                local = (distance * math.cos(back), distance * math.sin(back), height - foot[2])
-                half = (back - angle) / 2
-                turn = (math.cos(half), 0.0, 0.0, math.sin(half))
-                end = compose(foot, pose(local, compose((0, 0, 0, *turn), at)[3:]))
-                for q in reach.solutions(base, end, start)[:2]:
-                    if is_free(q):
-                        way = reach.around(start, q, is_free)
-                        if way is not None:
-                            return way
+        for distance, height, back in self._rests(at):
+            local = (distance * math.cos(back), distance * math.sin(back), height - foot[2])
+            half = (back - angle) / 2
+            turn = (math.cos(half), 0.0, 0.0, math.sin(half))
+            end = compose(foot, pose(local, compose((0, 0, 0, *turn), at)[3:]))
+            for q in reach.solutions(base, end, start)[:2]:
+                if is_free(q):
+                    way = reach.around(start, q, is_free)
+                    if way is not None:
+                        return way
         return None
 
 

@@ -199,11 +199,15 @@ def _led(
 ) -> tuple[Way, NDArray, NDArray] | None:  # fmt: skip
     """The way to the bar and the joints along its way; None where the arm or a wall forbids it."""
     reach = hand.reach
-    if not reach.solutions(base, poses[-1]) or not reach.solutions(base, poses[0]):
-        return None
     body = joint.replace("_hinge", "_door").replace("_joint", "_drawer")
     if piece.kind.opening == "drop":
         body = f"{piece.name}_door"
+    travel = opened_at(piece.kind)
+    last = {joint: min(max(end, 0.0), 1.0) * travel}
+    finals = reach.solutions(base, poses[-1])
+    is_free = hand.free(base, (body,), last)
+    if not any(is_free(q) for q in finals) or not reach.solutions(base, poses[0]):
+        return None
     line, at = [], poses[0]
     shares: list[float] = []
     for goal, share in zip(poses[1:], np.linspace(start, end, STEPS)[1:], strict=True):
@@ -211,8 +215,6 @@ def _led(
         line += steps
         shares += [float(share)] * len(steps)
         at = goal
-    travel = opened_at(piece.kind)
-    last = {joint: min(max(end, 0.0), 1.0) * travel}
 
     def followed(joints: NDArray) -> tuple[NDArray, NDArray] | None:
         along = reach.line(base, joints, line)

@@ -36,6 +36,8 @@ SHIFTS = (
     (-0.15, 0.0), (0.0, 0.30), (0.0, -0.30), (-0.15, 0.20), (-0.15, -0.20),
 )  # fmt: skip
 """Ahead and to the left of a piece's stand: where else the base may be for a while [m]."""
+WIDER = 0.10
+"""Room that the base keeps around it with a full hand, where there is a way that has it [m]."""
 NEARBY = 0.05
 """How near an executor must bring the base or the hand to where a skill leads it [m]."""
 MOST_GRIPS, MOST_RESTS, MOST_SPOTS, TRIES = 60, 16, 8, 3
@@ -149,8 +151,14 @@ class PhysicalMotion:
 
     def drive(self, state: State, goal: Base) -> float:
         """Along the shortest free way, with the arm over the base."""
-        start = self.machine.stance
-        way = self.planner.way(start[:2], goal, open_pieces(state))
+        start, opened = self.machine.stance, open_pieces(state)
+        planner, way = self.planner, None
+        if self.hand.held:  # what is held may stick out beyond the base
+            planner = planner_of(self.home, WIDER)
+            way = planner.way(start[:2], goal, opened)
+        if way is None:
+            planner = self.planner
+            way = planner.way(start[:2], goal, opened)
         if way is None:
             raise SkillFailureError(
                 "NO_WAY", "no free way leads there; an open door may block it", 2.0
@@ -163,7 +171,7 @@ class PhysicalMotion:
                     state.at = ""
                     raise SkillFailureError("STUCK", "the base did not get there")
                 return
-            arrived = self.machine.drive(self.planner.points(way), goal[2], 4.0)
+            arrived = self.machine.drive(planner.points(way), goal[2], 4.0)
             if self.hand.held:
                 self._keep(self.hand.held)
             if not arrived:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import mujoco
 import numpy as np
 import pytest
 
@@ -12,10 +13,13 @@ from octoworld.core.errors import ConfigError, UnknownNameError
 from tasks.household import Household, Instance, SkillCall, solve
 from tasks.household.checker import Checker
 from tasks.household.goals import text
+from tasks.household.home import make_home
 from tasks.household.objects import KINDS
 from tasks.household.physical.grips import grips, lowest
+from tasks.household.physical.machine import Machine
+from tasks.household.physical.sync import openings, sync
 from tasks.household.physical.tool import axis_of, compose, inverse, planar, pointing
-from tasks.household.state import FLOOR
+from tasks.household.state import FLOOR, State
 
 PUT = Instance("put_on:milk:stove", 20, 11)
 
@@ -57,6 +61,72 @@ def test_a_moment_has_the_same_future_to_the_bit(carried):
     world = house.motion.machine.world
     np.testing.assert_array_equal(world.get_state(), held.motion.world.state)
     assert house.state == held.state
+
+
+def test_a_program_has_the_same_end_every_time(carried):
+    _, _, _, held = carried
+    house, calls = play(PUT)
+    while not house.state.held:
+        assert house.execute(calls.pop(0)).ok
+    np.testing.assert_array_equal(house.motion.machine.world.get_state(), held.motion.world.state)
+    assert house.state == held.state
+
+
+def test_nothing_but_friction_holds_a_thing(carried):
+    house, _, _, held = carried
+    house.restore(held)
+    world = house.motion.machine.world
+    kinds = set(world.model.eq_type.tolist())
+    assert kinds == {int(mujoco.mjtEq.mjEQ_JOINT)}  # the fingers to each other, nothing to the hand
+    house.motion.machine.rest(3.0)
+    assert np.linalg.norm(held.motion.in_tool - _in_tool(house)) < 0.02
+    house.motion.machine.grip(0.04, 0.3)
+    assert np.linalg.norm(held.motion.in_tool - _in_tool(house)) > 0.02
+
+
+def _in_tool(house: Household) -> np.ndarray:
+    machine = house.motion.machine  # type: ignore[attr-defined]
+    return compose(inverse(machine.pose("tool")), machine.pose(house.state.held))
+
+
+def test_a_switch_is_pressed_with_a_full_hand(carried):
+    house, calls, _, held = carried
+    house.restore(held)
+    for call in (calls[1], SkillCall("turn_on", ("stove",))):
+        result = house.execute(call)
+        assert result.ok, result
+    assert house.state.held == calls[0].args[0]
+
+
+def test_after_a_failure_the_state_is_what_the_world_shows(carried):
+    house, calls, _, held = carried
+    house.restore(held)
+    house.motion.machine.grip(0.04, 0.4)
+    assert not house.execute(calls[1]).ok
+    read = house.state.copy()
+    sync(house.motion.machine, read, "")
+    assert read == house.state
+
+
+def test_oven_doors_stay_shut():
+    home = make_home(7)
+    machine = Machine(home, ())
+    state = State(base=home.start)
+    machine.reset(state)
+    machine.rest(40.0)  # by then, friction that creeps has let them fall open
+    for piece in home.pieces:
+        if piece.kind.openable:
+            assert float(openings(machine, piece).max()) < 0.001, piece.name
+
+
+def test_a_door_beside_a_wall_is_pulled_and_then_pushed():
+    """The hand does not fit between the open door and the wall."""
+    house = Household(Instance("combine:egg:pot", 18, 4000163), fidelity="physical")
+    for call in (SkillCall("go_to", ("cabinet_2",)), SkillCall("open", ("cabinet_2",))):
+        result = house.execute(call)
+        assert result.ok, result
+    motion: Any = house.motion
+    assert openings(motion.machine, house.home.by_name["cabinet_2"]).min() > 0.8
 
 
 def test_what_falls_lies_below_and_is_told(carried):
