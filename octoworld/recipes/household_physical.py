@@ -87,9 +87,31 @@ def measure(episodes: int, folder: Path = FOLDER, seconds: float = float("inf"))
         if instance.key in known:
             continue
         stored["rows"].append(play(instance) | {"code": code_version()})
-        stored["hardware"] = hardware()
+        stored |= {"hardware": hardware(), "summary": summary(stored["rows"])}
         write_json(path, stored)
     return stored
+
+
+def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Successes, what failed by family and by reason, and where the checker says otherwise."""
+    failed = [row for row in rows if not row["success"]]
+    reasons = [_reason(row) for row in failed]
+    return {
+        "episodes": len(rows),
+        "successes": len(rows) - len(failed),
+        "failures_by_family": dict(sorted(Counter(row["family"] for row in failed).items())),
+        "failures_by_reason": dict(sorted(Counter(reasons).items())),
+        "checker_disagrees": [r["instance"] for r in rows if r["success"] != r["checker"]],
+        "cpu_seconds_per_episode": round(sum(r["cpu_seconds"] for r in rows) / len(rows), 2),
+    }
+
+
+def _reason(row: dict[str, Any]) -> str:
+    """Skill and code of the call that failed: "pick OUT_OF_REACH"."""
+    if not row["failed"]:
+        return "every call succeeded, the goal is not met"
+    call, code = row["failed"].split(": ")[:2]
+    return f"{call.split('(')[0]} {code}"
 
 
 def table(rows: list[dict[str, Any]]) -> str:
