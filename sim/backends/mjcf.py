@@ -194,7 +194,7 @@ def _joint(body: ElementTree.Element, joint: JointSpec, prefix: str) -> None:
     if joint.kind == "free":
         _sub(body, "freejoint", name=prefix + joint.name)
         return
-    limits = {} if joint.range is None else {"range": joint.range}
+    limits: dict = {} if joint.range is None else {"range": joint.range}
     if joint.holds:  # as stiff as the engine allows: at its default of 0.9 a load creeps on
         limits["solimpfriction"] = (0.9999, 0.9999, 0.001, 0.5, 2.0)
     _sub(body, "joint", name=prefix + joint.name, type=joint.kind, axis=joint.axis,
