@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from .parse import parse
+from .workers import workers
 
 FIRST_SEED = 1_000_000
 Options = dict[str, Any]
@@ -57,6 +58,9 @@ class CollectArgs:
     """Of a household task: seed of the home."""
     num_envs: int = 25
     """Worlds rolled out together; with --teleop one."""
+    cluster: str = ""
+    """Ray workers that share the episodes: local:4 starts four here, else the address of a running
+    cluster, or auto; the same episodes, whatever worker is lost on the way."""
     seconds: float = 60.0
     """With --teleop: length of an episode at most [s]."""
     port: int = 8080
@@ -120,6 +124,8 @@ def _check(args: CollectArgs) -> None:
         raise ConfigError(f"episodes: expected at least 1, got {args.episodes}")
     if args.teleop and args.policy is not None:
         raise ConfigError("--teleop and --policy: either you drive or the policy does")
+    if args.cluster and (args.teleop or ":" in args.task):
+        raise ConfigError("--cluster is for the roll-outs of an expert or a policy on a task")
     if args.noise and (args.teleop or args.policy is not None):
         raise ConfigError("--noise is the expert's; a policy has --temperature")
     if args.control_mode is not None and not args.teleop:
@@ -133,6 +139,7 @@ def _roll_out(
 ) -> dict[str, Any]:
     from octoworld.core.io import write_text
     from octoworld.core.registry import TASKS
+    from octoworld.recipes.afield import collect_afield
     from octoworld.recipes.recording import write_dataset
     from octoworld.recipes.rollouts import RolloutConfig, collect
     from sim.backends.mjcf import scene_xml
@@ -147,11 +154,16 @@ def _roll_out(
     )  # fmt: skip
     seeds = range(first, first + args.episodes)
     source = "expert" if policy is None else "policy"
-    episodes = collect(
-        args.task, seeds, config, policy=policy, source=source, split=args.split,
-        task_options=chosen, options=options,
-    )  # fmt: skip
-    facts = write_dataset(args.out, episodes, append=True)
+    how: Options = {
+        "policy": policy, "source": source, "split": args.split, "task_options": chosen,
+        "options": options,
+    }  # fmt: skip
+    with workers(args.cluster) as cluster:
+        if cluster is None:
+            episodes = collect(args.task, seeds, config, **how)
+        else:
+            episodes = collect_afield(cluster, args.task, seeds, config, **how)
+        facts = write_dataset(args.out, episodes, append=True)
     chosen = chosen | ({"split": args.split} if args.split else {})
     write_text(args.out / "scene.xml", scene_xml(task(1, **chosen).scene()))  # `octoworld view`
     return facts

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from .parse import parse
+from .workers import workers
 
 TABLETOP = ("PushToZone", "PickUp", "PlaceInBin", "OpenDrawer")
 
@@ -47,6 +48,9 @@ class EvalArgs:
     out the stages."""
     num_envs: int = 25
     """Worlds rolled out together."""
+    cluster: str = ""
+    """Ray workers that share the episodes: local:4 starts four here, else the address of a running
+    cluster, or auto; the same results, whatever worker is lost on the way."""
     videos: int = 0
     """Films of failures, for each task and split; needs --out."""
     out: Path | None = None
@@ -82,7 +86,8 @@ def main(argv: list[str]) -> int:
         folders = {"baseline": args.compare} | folders
     arms = {arm: load(args, folder, config.tasks[0]) for arm, folder in folders.items()}
     stop, protocols = judges(args.reflector)
-    report = run(arms, config, stop=stop, protocols=protocols)
+    with workers(args.cluster) as found:
+        report = run(arms, config, stop=stop, protocols=protocols, cluster=found)
     files = Files.at(args.out)
     if args.videos and files is not None:
         from octoworld.recipes.eval_films import film_all

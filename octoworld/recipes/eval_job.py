@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from octoworld.core.cluster import Cluster
 from octoworld.core.errors import ConfigError
 from octoworld.core.log import Progress
 from octoworld.core.registry import TASKS
@@ -13,6 +14,7 @@ from tasks.env import make_task, task_env
 from tasks.splits import split_named
 from vla.policy import Policy
 
+from .afield import evaluate_afield
 from .evaluate import Outcome, Stop, evaluate
 from .rollouts import RolloutConfig, made_for
 
@@ -130,6 +132,7 @@ def run(
     *,
     stop: Stop | None = None,
     protocols: Sequence[str] = ("oracle", "at_end"),
+    cluster: Cluster | None = None,
 ) -> Report:
     """Try every policy in every task and split that is offered.
 
@@ -139,6 +142,7 @@ def run(
         config: what is tried.
         stop: the reflector's rule, which `self_stopped` needs; stages are not looked at then.
         protocols: what counts as success, fields of `Outcome`.
+        cluster: workers that share the episodes; None does all here.
 
     Raises:
         ConfigError: no task can be tried.
@@ -154,10 +158,17 @@ def run(
     outcomes: dict[str, list[Outcome]] = {arm: [] for arm in arms}
     done = 0
     with Progress("eval", len(arms) * len(cells)) as progress:
+        afield = {
+            arm: evaluate_afield(
+                cluster, policy, cells, config.seeds, rollout_config(policy, config), stop=stop,
+                task_options=config.task_options,
+            )
+            for arm, policy in arms.items() if cluster is not None
+        }  # fmt: skip
         for task, split in cells:
             for arm, policy in arms.items():
                 progress.update(done, f"{arm}: {task} {split}")
-                outcomes[arm] += evaluate(
+                outcomes[arm] += next(afield[arm]) if afield else evaluate(
                     policy, [task], config.seeds, rollout_config(policy, config), stop=stop,
                     split=split, task_options=config.task_options,
                 )  # fmt: skip
