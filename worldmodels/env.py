@@ -91,7 +91,7 @@ class WorldModelEnv(VecEnv):
         Raises:
             ConfigError: the models do not fit each other or the data.
         """
-        _check_same_latents(world_model, reflector)
+        check_same_latents(world_model, reflector)
         self.config = config or ImaginationConfig()
         self.world_model, self.reflector, self.dataset = world_model, reflector, dataset
         missing = [c for c in world_model.cameras if c not in dataset.frames]
@@ -421,7 +421,8 @@ def _write(into: Sequence[torch.Tensor], rows: Sequence[torch.Tensor], index: to
         target[index] = source
 
 
-def _check_same_latents(world_model: Any, reflector: Reflector) -> None:
+def check_same_latents(world_model: Any, reflector: Reflector) -> None:
+    """Raise ConfigError unless a world model and a reflector hold the same autoencoder."""
     mine, theirs = world_model.autoencoder.state_dict(), reflector.autoencoder.state_dict()
     same = mine.keys() == theirs.keys() and all(
         mine[k].shape == theirs[k].shape and torch.equal(mine[k].cpu(), theirs[k].cpu())

@@ -26,6 +26,8 @@ class Track:
     """T + 1 frames (S, C)."""
     proprio: list[torch.Tensor]
     """T + 1 times (P,)."""
+    number: int = 0
+    """How many episodes had begun before it: those that begin together are numbered by world."""
     actions: list[np.ndarray] = field(default_factory=list)
     """T times (A,)."""
     rewards: list[float] = field(default_factory=list)
@@ -42,6 +44,7 @@ class EpisodeRecorder:
     def __init__(self, num_worlds: int, fps: float) -> None:
         self._running: list[Track | None] = [None] * num_worlds
         self._ended: list[Track] = []
+        self._begun = 0
         self._fps = round(fps)
 
     def begin(
@@ -54,7 +57,10 @@ class EpisodeRecorder:
     ) -> None:
         """A new episode of `world`, which shows `latents` (S, C) and feels `proprio` (P,)."""
         self._close(world)
-        self._running[world] = Track(instruction, facts, [latents.cpu()], [proprio.cpu()])
+        self._running[world] = Track(
+            instruction, facts, [latents.cpu()], [proprio.cpu()], self._begun
+        )
+        self._begun += 1
 
     def step(
         self,

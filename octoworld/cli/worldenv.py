@@ -10,7 +10,12 @@ from .parse import parse
 
 @dataclass(frozen=True)
 class WorldEnvArgs:
-    """World-Env from start to end: data, SFT, world model, reflector, post-training, test."""
+    """World-Env from start to end: data, SFT, world model, reflector, post-training, test.
+
+    Post-training is halted when the policy begins to live off the world model's errors, and the
+    last iterate before that goes to the test; `alarm` in a --config sets the limits, `alarm: null`
+    turns it off, `second_worldmodel` names a model whose denials count.
+    """
 
     profile: str = "small"
     """smoke (minutes: shows that it runs), demo (from our checkpoints), small (hours)."""

@@ -31,8 +31,12 @@ class Best:
     def offer(self, score: float | None, iteration: int, policy: Any) -> None:
         """Keep the policy if it scored higher than all before."""
         if score is not None and (self.score is None or score > self.score):
-            self.score, self.iteration = score, iteration
-            self.weights = {k: v.detach().clone() for k, v in policy.state_dict().items()}
+            self.take(score, iteration, policy)
+
+    def take(self, score: float | None, iteration: int, policy: Any) -> None:
+        """Keep the policy, whatever was kept before."""
+        self.score, self.iteration = score, iteration
+        self.weights = {k: v.detach().clone() for k, v in policy.state_dict().items()}
 
     def load_into(self, policy: Any) -> None:
         """Give the policy the best weights, if anything was scored."""
@@ -52,19 +56,22 @@ def save(
     iteration: int,
     spent: dict[str, int],
     critic: Critic | None = None,
+    sound: Best | None = None,
 ) -> None:
-    """Write the state after `iteration` updates as one file, atomically."""
+    """Write the state after `iteration` updates as one file, atomically.
+
+    `sound` is the last policy that a hook trusted, see `TrainerState.sound`.
+    """
     tensors = {f"policy/{k}": v for k, v in policy.state_dict().items()}
-    tensors |= {f"best/{k}": v for k, v in best.weights.items()}
+    tensors |= _kept_tensors("best", best)
+    if sound is not None:
+        tensors |= _kept_tensors("sound", sound)
     tensors |= _optimizer_tensors("optimizer", optimizer)
     if critic is not None:
         tensors |= {f"critic/{k}": v for k, v in critic.state_dict().items()}
         tensors |= _optimizer_tensors("critic_optimizer", critic.optimizer)
     tensors |= {f"spent/{k}": torch.tensor(v) for k, v in spent.items()}
     tensors["iteration"] = torch.tensor(iteration)
-    if best.score is not None:
-        tensors["best_score"] = torch.tensor(best.score, dtype=torch.float64)
-        tensors["best_iteration"] = torch.tensor(best.iteration)
     save_tensors(folder / STATE, tensors)
 
 
@@ -74,6 +81,7 @@ def restore(
     optimizer: torch.optim.Optimizer,
     best: Best,
     critic: Critic | None = None,
+    sound: Best | None = None,
 ) -> tuple[int, dict[str, int], str]:
     """Updates done, true interaction spent, and why the run stopped ('' while it has not).
 
@@ -100,14 +108,26 @@ def restore(
             "use another run folder or the config it was started with"
         ) from None
     iteration = int(tensors["iteration"])
-    if "best_score" in tensors:
-        best.score, best.iteration = float(tensors["best_score"]), int(tensors["best_iteration"])
-        best.weights = parts["best"]
+    for name, kept in (("best", best), ("sound", sound)):
+        if kept is not None and name in parts:
+            score = tensors.get(f"{name}_score")
+            kept.score = None if score is None else float(score)
+            kept.iteration, kept.weights = int(tensors[f"{name}_iteration"]), parts[name]
     spent = {k: int(v) for k, v in parts.get("spent", {}).items()}
     outcome = read_json(folder / "outcome.json") if (folder / "outcome.json").exists() else {}
     # an outcome of more iterations than the state was written just before a kill: it comes again
     stopped = outcome.get("stopped", "") if outcome.get("iterations") == iteration else ""
     return iteration, spent, stopped
+
+
+def _kept_tensors(name: str, kept: Best) -> dict[str, torch.Tensor]:
+    if not kept.weights:
+        return {}
+    tensors = {f"{name}/{k}": v for k, v in kept.weights.items()}
+    tensors[f"{name}_iteration"] = torch.tensor(kept.iteration)
+    if kept.score is not None:
+        tensors[f"{name}_score"] = torch.tensor(kept.score, dtype=torch.float64)
+    return tensors
 
 
 def _optimizer_tensors(room: str, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:

@@ -34,6 +34,9 @@ class TrainerState:
     """Rows of the earlier iterations."""
     score: float | None = None
     """Validation score of the policy as it is now, higher is better; set by a hook."""
+    sound: bool | None = None
+    """Whether a hook trusts the policy as it is now; None: none has looked. One that is not trusted
+    is no candidate for the best, and a run that is stopped on it ends with the last that was."""
 
 
 class Hook:

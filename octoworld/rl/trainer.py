@@ -131,7 +131,7 @@ def train(
         env: a VecEnv; `num_envs` must be a multiple of `config.group_size`.
         policy: a `torch.nn.Module` with `act` and `log_prob` (see vla/policy.py); only parameters
             that require gradients are trained. At the end it holds the best-scored weights if a
-            hook reported scores, else the last.
+            hook reported scores, else the last; see `TrainerState.sound` for a run that is halted.
         config: settings.
         folder: where `state.safetensors`, `metrics.jsonl` and `outcome.json` go; an unfinished run
             there is resumed.
@@ -159,8 +159,8 @@ def train(
     policy.eval()  # no dropout: what acts must be what learns, or ratios do not start at 1
     trained = [p for p in policy.parameters() if p.requires_grad]
     optimizer = torch.optim.Adam(trained, lr=config.learning_rate, eps=1e-8)
-    best = Best()
-    start, spent, stopped = restore(folder, policy, optimizer, best, critic)
+    best, sound = Best(), Best()
+    start, spent, stopped = restore(folder, policy, optimizer, best, critic, sound)
     log = MetricsLog(folder, resume_step=start if start else None)
     state = TrainerState(policy, config, folder, seed, start, history=read_metrics(log.path))
     before = {k: int(getattr(env, k, 0)) - spent.get(k, 0) for k in ("true_steps", "true_episodes")}
@@ -168,6 +168,8 @@ def train(
         for hook in hooks:
             hook.on_start(state)
         best.offer(state.score, 0, policy)
+        if state.sound:
+            sound.take(state.score, 0, policy)
         initial = state.metrics
     else:
         initial = {}
@@ -176,7 +178,7 @@ def train(
             i = state.iteration
             # the untrained policy's evaluation stands in row 0, under names of its own
             state.metrics = {f"initial_{k}": v for k, v in initial.items()} if i == 0 else {}
-            state.score = None
+            state.score = state.sound = None
             generator = torch_generator(seed, label, i)
             rollouts, returns = gather(env, state, generator, hooks, label)
             live = live_groups(rollouts.grouped(returns), config.min_group_std)
@@ -201,7 +203,12 @@ def train(
             state.iteration = i + 1
             reasons = [reason for hook in hooks if (reason := hook.on_iteration(state))]
             stopped = "; ".join(reasons)
-            best.offer(state.score, i + 1, policy)
+            if state.sound is not False:
+                best.offer(state.score, i + 1, policy)
+            elif stopped and sound.weights:
+                best = sound
+            if state.sound:
+                sound.take(state.score, i + 1, policy)
             log.write(i, state.metrics)
             state.history.append({"step": i, **state.metrics})
             progress.update(
@@ -214,7 +221,7 @@ def train(
                 outcome = {"iterations": i + 1, "stopped": stopped, **best.summary(), **spent}
                 write_json(folder / "outcome.json", outcome)
             if last or state.iteration % config.checkpoint_every == 0:
-                save(folder, policy, optimizer, best, state.iteration, spent, critic)
+                save(folder, policy, optimizer, best, state.iteration, spent, critic, sound)
     log.close()
     best.load_into(policy)
     return state.history

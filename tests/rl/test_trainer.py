@@ -117,6 +117,48 @@ def test_best_policy_survives_a_kill(make_env, make_policy, tmp_path):
     assert torch.equal(_weights(policy), kept[1])
 
 
+class Distrust(Hook):
+    """The scores rise and rise, but from the third update on they are not believed."""
+
+    def __init__(self, kept):
+        self.kept = kept
+
+    def on_start(self, state):
+        state.score, state.sound = 0.0, True
+
+    def on_iteration(self, state):
+        state.score, state.sound = 0.1 * state.iteration, state.iteration < 3
+        self.kept.setdefault(state.iteration, _weights(state.policy).clone())
+        return "not believed" if state.iteration == 4 else None
+
+
+@pytest.mark.parametrize("killed_at", [None, 2, 3])
+def test_a_halted_run_ends_with_the_last_trusted_policy(make_env, make_policy, tmp_path, killed_at):
+    kept, policy = {}, make_policy()
+    longer = replace(SHORT, iterations=6)
+    if killed_at is not None:
+        with pytest.raises(KilledError):
+            hooks = [KillAt(killed_at), Distrust(kept)]
+            train(make_env(16), make_policy(), longer, tmp_path, seed=3, hooks=hooks)
+    history = train(make_env(16), policy, longer, tmp_path, seed=3, hooks=[Distrust(kept)])
+    assert len(history) == 4
+    assert torch.equal(_weights(policy), kept[2])
+    outcome = read_json(tmp_path / "outcome.json")
+    assert (outcome["stopped"], outcome["best_iteration"]) == ("not believed", 2)
+    again = make_policy()
+    assert len(train(make_env(16), again, longer, tmp_path, seed=3, hooks=[Distrust({})])) == 4
+    assert torch.equal(_weights(again), kept[2]), "a halted run does not train on"
+
+
+def test_a_policy_that_is_not_trusted_is_no_candidate(make_env, make_policy, tmp_path):
+    class Once(Hook):
+        def on_iteration(self, state):
+            state.score, state.sound = 1.0 / state.iteration, state.iteration > 1
+
+    train(make_env(16), make_policy(), SHORT, tmp_path, seed=3, hooks=[Once()])
+    assert read_json(tmp_path / "outcome.json")["best_iteration"] == 2
+
+
 def test_evaluation_hook_writes_and_selects(make_env, make_policy, tmp_path):
     hook = Evaluate(make_env(8), range(20), horizon=6, every=2, select=True)
     history = train(make_env(16), make_policy(), SHORT, tmp_path, seed=3, hooks=[hook])

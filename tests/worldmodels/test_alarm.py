@@ -8,8 +8,9 @@ import torch
 from gymnasium.vector import AutoresetMode
 
 from octoworld.core.errors import ConfigError
+from octoworld.rl import Evaluate
 from octoworld.rl.hooks import TrainerState
-from worldmodels.alarm import Alarm, AlarmConfig
+from worldmodels.alarm import Alarm, AlarmConfig, complaints
 from worldmodels.env import ImaginationConfig, WorldModelEnv
 from worldmodels.starts import StartConfig
 
@@ -105,6 +106,59 @@ def test_frames_that_do_not_show_the_actions_are_counted(trained, reflector, red
     alarm = alarm_of(trained, reflector, red, trained["model"], stride=1)
     alarm.reader = reader
     assert alarm.measure(Always(HONEST))["misread"] == 1.0
+
+
+def test_it_looks_at_the_episodes_of_a_watched_evaluation(trained, reflector, red):
+    alone = alarm_of(trained, reflector, red, trained["model"])
+    expected = alone.measure(Always(HONEST))
+    check = Evaluate(alone.env, range(8), horizon=3, every=1)
+    config = AlarmConfig(every=1, starts=8)
+    seeing = Alarm(alone.env, horizon=3, others=[trained["model"]], watched=check, config=config)
+    state = state_of(Always(CHEATING))
+    check.on_start(state)  # stays in the env, and must not be taken for the next
+    state.policy = Always(HONEST)
+    check.on_start(state)
+    seeing.on_start(state)
+    assert {k: state.metrics[f"alarm/{k}"] for k in expected} == expected
+    assert state.metrics["validation/success"] == expected["success"]
+    assert state.sound
+
+
+def test_tracks_come_in_the_order_of_their_starts(trained, reflector, red):
+    env = WorldModelEnv(
+        trained["model"], reflector, red[0], 4, ImaginationConfig(horizon=12, record=True),
+        autoreset_mode=AutoresetMode.DISABLED,
+    )  # fmt: skip
+    alarm = Alarm(env, horizon=3, config=AlarmConfig(starts=6))
+    tracks = alarm.tracks(Always(HONEST))
+    env.reset(seed=[0, 1, 2, 3])
+    first = env.start_rows.tolist()
+    env.reset(seed=[4, 5, 4, 4])
+    wanted = [*first, *env.start_rows.tolist()[:2]]
+    assert [[t.facts["start_episode"], t.facts["start_time"]] for t in tracks] == wanted
+
+
+def test_complaints_are_against_the_untrained_policy():
+    config = AlarmConfig(denied=0.1)
+    quiet = {"alarm/success": 0.5, "alarm/redrawn": 0.0, "alarm/denied": 0.3}
+    loud = quiet | {"alarm/denied": 0.45}
+    broken = quiet | {"alarm/denied": float("nan")}
+    begun = {f"initial_{k}": v for k, v in quiet.items()}
+    assert complaints([begun, quiet, {}, loud], config)[0] == ""
+    assert "denied 0.30 -> 0.45" in complaints([begun, quiet, {}, loud], config)[1]
+    assert "nan" in complaints([begun, broken], config)[0]
+    assert complaints([begun, loud], config, ["redrawn"]) == [""]
+    # begun without an alarm: the first look is what later ones are compared with
+    assert complaints([{}, loud, loud], config) == ["", ""]
+
+
+def test_what_does_not_fit_is_refused(trained, reflector, red):
+    alarm = alarm_of(trained, reflector, red, trained["model"])
+    check = Evaluate(alarm.env, range(8), horizon=3, every=2)
+    with pytest.raises(ConfigError, match="multiple of 2"):
+        Alarm(alarm.env, horizon=3, watched=check, config=AlarmConfig(every=3))
+    with pytest.raises(ConfigError, match="own env"):
+        Alarm(alarm_of(trained, reflector, red, trained["model"]).env, horizon=3, watched=check)
 
 
 def test_an_env_that_forgets_is_refused(trained, reflector, red):

@@ -14,6 +14,7 @@ from vla.posttrain import PosttrainConfig
 from vla.pretrain import GroundingConfig
 from vla.sft import SftConfig
 from vla.tiny import TinyConfig
+from worldmodels.alarm import AlarmConfig
 from worldmodels.autoencoder import AutoencoderConfig
 from worldmodels.env import ImaginationConfig
 from worldmodels.flow import FlowTrainConfig
@@ -146,6 +147,12 @@ class WorldEnvConfig:
     """Imagined episodes by which the best iterate is chosen; none of them is a test start."""
     posttrain: PosttrainConfig = field(default_factory=lambda: PosttrainConfig(frozen=PERCEPTION))
     """Policy gradient in imagination."""
+    alarm: AlarmConfig | None = field(default_factory=AlarmConfig)
+    """When post-training is halted, because the policy lives off the world model's errors; it looks
+    at the episodes by which iterates are chosen. None never halts it."""
+    second_worldmodel: str = ""
+    """Folder of another world model over the same autoencoder, whose denials the alarm heeds; with
+    "" it asks the one that there is again, with other noise."""
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     """The final test."""
 

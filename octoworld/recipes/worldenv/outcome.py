@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -26,13 +28,21 @@ from ..stages import Run
 from .config import WorldEnvConfig, split_seeds
 from .learning import datasets, policy, reflector, worldmodel
 from .recordings import load, write
+from .tripwire import tripwire
 
+POSTTRAINING = ("halted", "iterations", "kept_iteration", "alarm")
+"""What results say of post-training: why it was halted ("" if it was not), after how many updates,
+which iterate went to the test, and what the alarm looked at."""
 PICTURE_EPISODES = 2
 """Episodes of each task whose actions are replayed in imagination for people to look at."""
 
 
 def posttrain_policy(run: Run) -> dict[str, Any]:
-    """LOOP inside the world model; not one step of true physics is taken."""
+    """LOOP inside the world model; not one step of true physics is taken.
+
+    A policy that lives off the world model's errors halts it; `halted` says why then, and
+    `kept_iteration` which iterate goes to the test: the last that the alarm trusted.
+    """
     config: WorldEnvConfig = run.config
     training, heldout = datasets(run)
     model, judge = worldmodel(run), reflector(run)
@@ -43,7 +53,7 @@ def posttrain_policy(run: Run) -> dict[str, Any]:
         autoreset_mode=AutoresetMode.DISABLED,
     )  # fmt: skip
     selection = WorldModelEnv(
-        model, judge, heldout, config.validation_starts, config.imagination,
+        model, judge, heldout, config.validation_starts, replace(config.imagination, record=True),
         autoreset_mode=AutoresetMode.DISABLED,
     )  # fmt: skip
     check = Evaluate(
@@ -53,24 +63,24 @@ def posttrain_policy(run: Run) -> dict[str, Any]:
         name="imagined",
         select=True,
     )
+    alarm = tripwire(config, selection, check)
     folder = run.path("training", "posttrain")
     history = posttrain(
         learner, env, load(run, "demonstrations"), config.posttrain, folder, config.seed,
-        hooks=[check],
+        hooks=[check, *([alarm] if alarm is not None else [])],
     )  # fmt: skip
     learner.save_pretrained(run.path("checkpoints", "posttrained"))
     outcome = read_json(folder / "outcome.json")
-    readings = [
-        row[key]
-        for row in history
-        for key in ("initial_imagined/success", "imagined/success")
-        if key in row
-    ]
+    kept = outcome["best_iteration"]
+    before = history[0]["initial_imagined/success"]
     return {
         "true_steps": env.true_steps,
-        "imagined_before": readings[0],
-        "imagined_best": max(readings),
-        "best_iteration": outcome.get("best_iteration", outcome["iterations"]),
+        "imagined_before": before,
+        "imagined_kept": history[kept - 1]["imagined/success"] if kept else before,
+        "kept_iteration": kept,
+        "iterations": outcome["iterations"],
+        "halted": outcome["stopped"],
+        "alarm": ", ".join(alarm.signals) if alarm is not None else "off",
         "live_share": float(np.mean([row["rl/live_share"] for row in history])),
     }
 
@@ -109,6 +119,7 @@ def test_policies(run: Run) -> dict[str, Any]:
         }
         for r in all_rows
     ]
+    learnt = run.record("posttrain")
     results = {
         "title": "Success in true physics before and after post-training in imagination",
         "unit": "share",
@@ -120,10 +131,22 @@ def test_policies(run: Run) -> dict[str, Any]:
             "play": run.record("play")["episodes"],
             "post-training": 0,
         },
+        "posttraining": {name: learnt.get(name) for name in POSTTRAINING},
     }
     write_json(run.path("results.json"), results)
-    write_text(run.path("results.md"), format_table(rows) + "\n")
+    write_text(run.path("results.md"), f"{format_table(rows)}\n\n{told(learnt)}\n")
     return facts
+
+
+def told(learnt: Mapping[str, Any]) -> str:
+    """What became of post-training, in a sentence."""
+    if "halted" not in learnt:  # a record of before there was an alarm
+        return "Post-training had no alarm."
+    kept = f"iterate {learnt['kept_iteration']} is kept"
+    if learnt["halted"]:
+        updates = f"after {learnt['iterations']} updates"
+        return f"Post-training was halted {updates}, {kept}: {learnt['halted']}"
+    return f"Post-training ran its {learnt['iterations']} updates, {kept}."
 
 
 def make_pictures(run: Run) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from vla.posttrain import PosttrainConfig
 from vla.pretrain import GroundingConfig
 from vla.sft import SftConfig
 from vla.tiny import TinyConfig
+from worldmodels.alarm import AlarmConfig
 from worldmodels.autoencoder import AutoencoderConfig
 from worldmodels.env import ImaginationConfig
 from worldmodels.flow import FlowConfig, FlowTrainConfig
@@ -42,6 +43,7 @@ def demo(seed: int = 0) -> WorldEnvConfig:
         report_starts=32,
         replay=replace(base.replay, clips=200),
         posttrain=replace(base.posttrain, rl=trainer),
+        alarm=AlarmConfig(starts=32),
         evaluation=EvaluationConfig(episodes_per_task=25),
     )
 
@@ -90,6 +92,8 @@ def smoke(seed: int = 0) -> WorldEnvConfig:
                 learning_rate=1e-4, discount=0.99,
             )
         ),
+        # its only look after the first is the last: it can distrust the last iterate, not halt
+        alarm=AlarmConfig(starts=16),
         evaluation=EvaluationConfig(episodes_per_task=10, num_envs=10),
     )  # fmt: skip
 
@@ -117,6 +121,7 @@ def tiny(seed: int = 0) -> WorldEnvConfig:
         imagination=ImaginationConfig(horizon=12),
         validation_starts=8,
         posttrain=replace(base.posttrain, rl=trainer, anchor_batch_size=8),
+        alarm=AlarmConfig(starts=4),
         evaluation=EvaluationConfig(episodes_per_task=3, num_envs=3),
     )  # fmt: skip
 
