@@ -134,6 +134,7 @@ BENCHES: Registry = Registry(
         "octoworld.recipes.suite.headroom",
         "octoworld.recipes.throughput_bench",
         "octoworld.recipes.trainers_bench",
+        "octoworld.recipes.tripwire.bench",
         "octoworld.recipes.viewer_bench",
     ),
 )
