@@ -6,6 +6,7 @@ results are those of one process, in the order of the pieces.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -88,7 +89,7 @@ def cluster(address: str) -> Iterator[Cluster]:
         options = {"address": "local", "num_cpus": int(count), "include_dashboard": False}
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anyone
     try:
-        ray.init(**options, log_to_driver=False, logging_level="error")
+        ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, ValueError, RuntimeError) as error:
         told = str(error).splitlines()[0]
         raise ConfigError(

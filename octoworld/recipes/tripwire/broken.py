@@ -152,6 +152,7 @@ class Painted:
         """As the model, which goes on from frames without the pattern."""
         longer, imagined = self.model.imagine(history, actions, generator, decode)
         given = (actions[..., 2] > COMMANDED).to(self.pattern)[..., None, None]
+        assert imagined.latents is not None
         imagined.latents = imagined.latents + given * self.pattern
         return longer, imagined
 
@@ -173,7 +174,7 @@ def broken(
     if kind not in FAULTS:
         raise UnknownNameError("kind of break", kind, KINDS)
     # a shallow copy: same weights, another module where the state is foreseen
-    wrong = copy.copy(model)
+    wrong: Any = copy.copy(model)
     wrong._modules = dict(model._modules)
     wrong.dynamics = FaultyState(model, FAULTS[kind], strength)
     return wrong

@@ -88,12 +88,12 @@ def run_trial(config: TripwireConfig, arm: str, seed: int, folder: Path) -> None
     training = first_frames(config, "exploration", trial.task, seed)
     heldout = first_frames(config, "play", trial.task, seed)
     acting = broken(model, trial.kind, trial.strength, judge, training) if trial.kind else model
-    rl = config.posttrain.rl
+    policy, rl = load_policy(policy_folder(source)), config.posttrain.rl
+    assert isinstance(policy, VisionPolicy)  # the bench imitates with no other kind
+    steps = policy.chunk_size * rl.horizon
 
     def imagination(data: EpisodeDataset, count: int, record: bool) -> WorldModelEnv:
-        how = ImaginationConfig(
-            horizon=4 * rl.horizon, record=record, starts=StartConfig(middle_share=0.0)
-        )
+        how = ImaginationConfig(steps, StartConfig(middle_share=0.0), record=record)
         return WorldModelEnv(acting, judge, data, count, how, autoreset_mode=AutoresetMode.DISABLED)
 
     look_at = imagination(heldout, config.alarm.starts, record=True)
@@ -106,8 +106,6 @@ def run_trial(config: TripwireConfig, arm: str, seed: int, folder: Path) -> None
         alarm, Alarm(look_at, **seen), trial.task,
         config.start_seeds("validation", trial.task, seed, config.starts), place,
     )  # fmt: skip
-    policy = load_policy(policy_folder(source))
-    assert isinstance(policy, VisionPolicy)  # the bench imitates with no other kind
     history = posttrain(
         policy, imagination(training, rl.group_size * rl.num_groups, record=False),
         Dataset(source / "demonstrations").load_all(), config.posttrain, place / "training", seed,
