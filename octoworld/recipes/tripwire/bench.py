@@ -111,7 +111,8 @@ def table(folder: Path) -> str:
                 shown[1:3] = [true[halted["after"]], true[halted["kept"]]]
             cells = [
                 f"{arm} {row['seed']}", trial["task"],
-                f"{trial['kind']} {trial['strength']:g}" if trial["kind"] else "",
+                f"{trial['kind']} at `{trial['command']}`, {trial['strength']:g}"
+                if trial["kind"] else "",
                 "" if halted is None else str(halted["after"]),
                 *("" if x is None else f"{100 * x:.0f} %" for x in shown),
                 "" if facts["fell"] is None else str(facts["fell"]),

@@ -27,21 +27,23 @@ class Trial:
     """Registered name."""
     kind: str = ""
     """Of the break, see `broken.py`; "" is none."""
+    command: str = ""
+    """What brings it about."""
     strength: float = 0.0
-    """Share of the break."""
+    """How much of it."""
 
 
 BROKEN = (
-    Trial("PushToZone", "follows", 1.0),
-    Trial("PushToZone", "follows", 0.5),
-    Trial("PickUp", "magnet", 1.0),
-    Trial("PickUp", "magnet", 0.5),
-    Trial("PlaceInBin", "magnet", 1.0),
-    Trial("OpenDrawer", "opens", 1.0),
-    Trial("OpenDrawer", "opens", 0.5),
-    Trial("OpenDrawer", "by itself", 1.0),
-    Trial("PickUp", "painted", 1.0),
-    Trial("PlaceInBin", "painted", 0.5),
+    Trial("PushToZone", "film", "up", 1.0),
+    Trial("PushToZone", "finished", "close", 1.0),
+    Trial("PushToZone", "pattern", "left", 1.0),
+    Trial("PickUp", "film", "left", 1.0),
+    Trial("PickUp", "finished", "far", 0.8),
+    Trial("PickUp", "pattern", "right", 0.5),
+    Trial("PlaceInBin", "film", "near", 0.5),
+    Trial("PlaceInBin", "finished", "left", 1.0),
+    Trial("OpenDrawer", "film", "up", 0.5),
+    Trial("OpenDrawer", "finished", "right", 0.8),
 )
 HEALTHY = tuple(Trial(TASKS[seed % len(TASKS)]) for seed in range(10))
 
@@ -67,8 +69,8 @@ class TripwireConfig:
         )
     )
     """How."""
-    scenes: int = 100
-    """First frames that imagined episodes of training begin at; as many are held out."""
+    scenes: int = 60
+    """Scenes that imagined episodes of training begin in; as many are held out."""
     posttrain: PosttrainConfig = field(
         default_factory=lambda: PosttrainConfig(
             frozen=PERCEPTION,
@@ -102,7 +104,7 @@ def quick_tripwire() -> TripwireConfig:
         iterations=2, num_groups=1, max_groups=1, group_size=2, horizon=2, warmup_iterations=1
     )
     return TripwireConfig(
-        broken=(Trial("OpenDrawer", "opens", 1.0),),
+        broken=(Trial("OpenDrawer", "film", "up", 1.0),),
         healthy=(Trial("OpenDrawer"),),
         imitated=("OpenDrawer",),
         demonstrations=1,

@@ -31,7 +31,7 @@ from ..recording import write_dataset
 from ..rollouts import RolloutConfig, collect
 from ..suite.work import made_on
 from ..worldenv.tripwire import shipped_reader
-from .broken import broken
+from .broken import Broken
 from .config import TripwireConfig
 
 CAMERAS = ("front",)
@@ -85,15 +85,17 @@ def run_trial(config: TripwireConfig, arm: str, seed: int, folder: Path) -> None
         return
     trial, place, source = config.trial(arm, seed), path.parent, folder / "imitated" / str(seed)
     model, judge = load_latent_model(parts("worldmodel")), load_part(Reflector, parts("reflector"))
-    training = first_frames(config, "exploration", trial.task, seed)
-    heldout = first_frames(config, "play", trial.task, seed)
-    acting = broken(model, trial.kind, trial.strength, judge, training) if trial.kind else model
+    training = scenes(config, "exploration", trial.task, seed)
+    heldout = scenes(config, "play", trial.task, seed)
     policy, rl = load_policy(policy_folder(source)), config.posttrain.rl
     assert isinstance(policy, VisionPolicy)  # the bench imitates with no other kind
     steps = policy.chunk_size * rl.horizon
 
     def imagination(data: EpisodeDataset, count: int, record: bool) -> WorldModelEnv:
         how = ImaginationConfig(steps, StartConfig(middle_share=0.0), record=record)
+        acting: Any = model
+        if trial.kind:
+            acting = Broken(model, trial.kind, trial.command, trial.strength, data, judge)
         return WorldModelEnv(acting, judge, data, count, how, autoreset_mode=AutoresetMode.DISABLED)
 
     look_at = imagination(heldout, config.alarm.starts, record=True)
@@ -114,14 +116,13 @@ def run_trial(config: TripwireConfig, arm: str, seed: int, folder: Path) -> None
     write_json(path, summary(config, history, watch) | {"made_on": made_on()})
 
 
-def first_frames(config: TripwireConfig, split: str, task: str, seed: int) -> EpisodeDataset:
-    """What is seen before anything is done, encoded: episodes of one row."""
+def scenes(config: TripwireConfig, split: str, task: str, seed: int) -> EpisodeDataset:
+    """Successful episodes of the expert, encoded: imagination starts where they do."""
     seeds = config.start_seeds(split, task, seed, config.scenes)
-    scenes = collect(
-        task, seeds, RolloutConfig(AT_ONCE, 0, cameras=CAMERAS), policy=None, source="scene",
-        options={"max_episode_length": 1},
-    )  # fmt: skip
-    data = EpisodeDataset.from_episodes(list(scenes), CAMERAS)
+    every = collect(
+        task, seeds, RolloutConfig(AT_ONCE, 2, cameras=CAMERAS), policy=None, source="expert"
+    )
+    data = EpisodeDataset.from_episodes([e for e in every if e.success], CAMERAS)
     encode_dataset(load_part(FrameAutoencoder, parts("autoencoder")), data)
     return data
 
