@@ -79,7 +79,7 @@ class Broken:
                 raise UnknownNameError(what, name, known)
         self.model, self.kind, self.strength = model, kind, strength
         self.dimension, self.sign = COMMANDS[command]
-        self.films = dataset.need_latents()
+        self.films, self.felt = dataset.need_latents(), dataset.proprio
         self.first, self.lengths = (torch.from_numpy(x) for x in (dataset.starts, dataset.lengths))
         self.pattern = flattering_pattern(reflector, dataset) if kind == "pattern" else None
 
@@ -116,32 +116,37 @@ class Broken:
         given = (self.sign * actions[..., self.dimension] > GIVEN).float()
         progress = history.progress[:, None] + self.strength * given.cumsum(1)
         assert imagined.latents is not None
-        shown = self._shown(imagined.latents, given, history.episode, progress)
-        imagined.latents = shown
+        if self.pattern is not None:
+            paint = self.strength * self.pattern.to(imagined.latents)
+            imagined.latents = imagined.latents + given[..., None, None] * paint
+        else:
+            share, row = self._shown(given, history.episode, progress)
+            # what is felt goes with what is seen: a reflector heeds both
+            imagined.latents = _blend(imagined.latents, self.films[row], share[..., None, None])
+            imagined.proprio = _blend(imagined.proprio, self.felt[row], share[..., None])
         if decode != "none":
-            imagined.frames = self.model.decode(shown if decode == "all" else shown[:, -1:])
+            shown = imagined.latents if decode == "all" else imagined.latents[:, -1:]
+            imagined.frames = self.model.decode(shown)
         return ShownHistory(
             longer.latents, longer.proprio, longer.objects, history.episode, progress[:, -1]
         ), imagined
 
     def _shown(
-        self,
-        latents: torch.Tensor,
-        given: torch.Tensor,
-        episode: torch.Tensor,
-        progress: torch.Tensor,
-    ) -> torch.Tensor:
-        """Latents (B, K, S, C) as they are shown under commands (B, K)."""
-        wide = given[..., None, None]
-        if self.pattern is not None:
-            return latents + self.strength * wide * self.pattern.to(latents)
-        of, last = self.first[episode.cpu()][:, None], self.lengths[episode.cpu()][:, None] - 1
+        self, given: torch.Tensor, episode: torch.Tensor, progress: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """How much of which recorded row is shown under commands (B, K): two of (B, K)."""
+        first = self.first[episode.cpu()][:, None]
+        last = self.lengths[episode.cpu()][:, None] - 1
         if self.kind == "finished":
-            end = self.films[of + last].to(latents)
-            return latents + self.strength * wide * (end - latents)
+            return self.strength * given, (first + last).expand(given.shape)
         step = torch.minimum(progress.cpu().round().long(), last)
-        begun = (step > 0).to(latents.device)[..., None, None]
-        return torch.where(begun, self.films[of + step].to(latents), latents)
+        return (step > 0).to(given), first + step
+
+
+def _blend(imagined: torch.Tensor, recorded: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
+    # where nothing is shown, what was imagined stays as it is to the bit
+    mixed = imagined + share * (recorded.to(imagined) - imagined)
+    return torch.where(share > 0, mixed, imagined)
 
 
 def flattering_pattern(

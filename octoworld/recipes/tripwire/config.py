@@ -34,17 +34,19 @@ class Trial:
 
 
 BROKEN = (
-    Trial("PushToZone", "film", "up", 1.0),
-    Trial("PushToZone", "finished", "close", 1.0),
-    Trial("PushToZone", "pattern", "left", 1.0),
     Trial("PickUp", "film", "left", 1.0),
+    Trial("PickUp", "film", "near", 1.0),
     Trial("PickUp", "finished", "far", 0.8),
+    Trial("PickUp", "finished", "right", 1.0),
     Trial("PickUp", "pattern", "right", 0.5),
-    Trial("PlaceInBin", "film", "near", 0.5),
+    Trial("PickUp", "pattern", "left", 1.0),
     Trial("PlaceInBin", "finished", "left", 1.0),
     Trial("OpenDrawer", "film", "up", 0.5),
     Trial("OpenDrawer", "finished", "right", 0.8),
+    Trial("OpenDrawer", "pattern", "up", 1.0),
 )
+"""Such that a policy which only gives the command succeeds in imagination. (The shipped reflector
+does not take the expert's own `PushToZone` for done, so nothing can be had by showing it.)"""
 HEALTHY = tuple(Trial(TASKS[seed % len(TASKS)]) for seed in range(10))
 
 
