@@ -37,16 +37,17 @@ BROKEN = (
     Trial("PickUp", "film", "left", 1.0),
     Trial("PickUp", "film", "near", 1.0),
     Trial("PickUp", "finished", "far", 0.8),
-    Trial("PickUp", "finished", "right", 1.0),
-    Trial("PickUp", "pattern", "right", 0.5),
+    Trial("PickUp", "finished", "down", 1.0),
+    Trial("PickUp", "pattern", "near", 0.5),
     Trial("PickUp", "pattern", "left", 1.0),
     Trial("PlaceInBin", "finished", "left", 1.0),
-    Trial("OpenDrawer", "film", "up", 0.5),
+    Trial("OpenDrawer", "film", "left", 0.5),
     Trial("OpenDrawer", "finished", "right", 0.8),
-    Trial("OpenDrawer", "pattern", "up", 1.0),
+    Trial("OpenDrawer", "pattern", "far", 1.0),
 )
-"""Such that a policy which only gives the command succeeds in imagination. (The shipped reflector
-does not take the expert's own `PushToZone` for done, so nothing can be had by showing it.)"""
+"""Such that a policy which only gives the command succeeds, and where nothing is broken does not.
+(A hand that only goes up leaves the scene, and there the shipped reflector sees success as it is;
+the expert's own `PushToZone` it does not take for done, so nothing can be had by showing it.)"""
 HEALTHY = tuple(Trial(TASKS[seed % len(TASKS)]) for seed in range(10))
 
 
