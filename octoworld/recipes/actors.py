@@ -16,6 +16,8 @@ from vla.policy import Policy
 
 EXPERT_ACTION = "expert.action"
 """Column of what a noisy expert wanted to do."""
+VALUE = "policy.value"
+"""Column of what a policy's critic expected."""
 _NOISE = 0x6E6F697365
 """Random stream of an expert's noise ("noise" in ASCII)."""
 
@@ -83,17 +85,45 @@ class PolicyActor:
 
     def __init__(self, policy: Policy, temperature: float, seed: int) -> None:
         self._policy, self._temperature, self._seed = policy, temperature, seed
+        self._seen: dict[str, NDArray] = {}
 
     def act(self, env: TaskEnv, obs: dict[str, NDArray], step: int) -> NDArray[np.float32]:
         """A chunk, (N, K, A)."""
         if step == 0:
             self._policy.reset()
-        hidden = None
-        if getattr(self._policy, "needs_privileged", False):  # a controller trained on states
-            hidden = env.task.observe(env.world)["privileged"]
+        self._seen = self._seeing(env, obs)
         return decide(
-            self._policy, obs, env.instructions, self._temperature, self._seed, step, hidden
+            self._policy, self._seen, env.instructions, self._temperature, self._seed, step
         )
+
+    def notes(self) -> dict[str, NDArray]:
+        """What its critic expected when it decided last, (N,); nothing of a policy without one."""
+        values = self._judge(self._seen)
+        return {} if values is None else {VALUE: values}
+
+    def outlook(self, env: TaskEnv, obs: dict[str, NDArray]) -> NDArray[np.float32] | None:
+        """(N,) what its critic expects from here on; None of a policy without one."""
+        return self._judge(self._seeing(env, obs))
+
+    @property
+    def horizon(self) -> tuple[float, float]:
+        """Gamma and lambda that its critic learnt with; where nothing is known, 0.99 and 0.95."""
+        config = getattr(self._policy, "config", None)
+        return getattr(config, "discount", 0.99), getattr(config, "trace", 0.95)
+
+    def _seeing(self, env: TaskEnv, obs: dict[str, NDArray]) -> dict[str, NDArray]:
+        if not getattr(self._policy, "needs_privileged", False):
+            return obs
+        # a controller trained on states
+        return obs | {"observation.environment_state": env.task.observe(env.world)["privileged"]}
+
+    def _judge(self, seen: dict[str, NDArray]) -> NDArray[np.float32] | None:
+        value = getattr(self._policy, "value", None)
+        if value is None:
+            return None
+        with torch.inference_mode():
+            values = value({k: torch.as_tensor(v) for k, v in seen.items()})
+        return None if values is None else values.cpu().numpy()
 
 
 def decide(
@@ -103,12 +133,9 @@ def decide(
     temperature: float,
     seed: int,
     step: int,
-    hidden: NDArray | None = None,
 ) -> NDArray[np.float32]:
     """A chunk (N, K, A), in physics or imagination; its noise is a function of seed and step."""
     tensors = {k: torch.as_tensor(v) for k, v in obs.items()}
-    if hidden is not None:
-        tensors["observation.environment_state"] = torch.as_tensor(hidden)
     with torch.inference_mode():
         chunk = policy.act(
             tensors,

@@ -15,7 +15,8 @@ from octoworld.data.episode import Episode
 from tasks.env import TaskEnv, task_env
 from vla.policy import Policy
 
-from .actors import Actor, ExpertActor, NoisyExpert, Noting, PolicyActor
+from .actors import VALUE, Actor, ExpertActor, NoisyExpert, Noting, PolicyActor
+from .advantage import add_advantages
 from .tape import Tape
 
 
@@ -69,6 +70,8 @@ def roll_out(
     chunk: NDArray[np.float32] = np.empty((env.num_envs, 0, 0), np.float32)
     used = 0
     lengths = np.full(env.num_envs, horizon)
+    values: list[NDArray[np.float32]] = []
+    ended: list[NDArray[np.bool_]] = []
     for step in range(horizon):
         if look is not None:
             look(env, step)
@@ -79,14 +82,24 @@ def roll_out(
             chunk, used = decided, 0
         action = chunk[:, used]
         used += 1
-        tape.before(obs, action, actor.notes() if isinstance(actor, Noting) else None)
-        obs, reward, _, _, infos = env.step(action)
+        notes = actor.notes() if isinstance(actor, Noting) else {}
+        if VALUE in notes:
+            values.append(notes[VALUE])
+        tape.before(obs, action, notes)
+        obs, reward, terminated, _, infos = env.step(action)
         tape.after(reward, infos["success"])
+        won = np.asarray(infos["success"], bool) & env.task.ends_on_success
+        ended.append(np.asarray(terminated, bool) | won)
         reached = tape.first_success >= 0
         lengths = np.where(reached, tape.first_success + hold_steps + 1, horizon)
         if (step + 1 >= lengths).all():
             break
-    return tape.episodes(np.minimum(lengths, len(tape)))
+    episodes = tape.episodes(np.minimum(lengths, len(tape)))
+    if values and isinstance(actor, PolicyActor):
+        last = actor.outlook(env, obs)
+        assert last is not None  # it had a value before each step
+        add_advantages(episodes, np.stack([*values, last]), np.stack(ended), *actor.horizon)
+    return episodes
 
 
 def made_for(

@@ -14,13 +14,17 @@ from octoworld.data.episode import Episode
 
 from .recording import (
     ACTION,
+    ADVANTAGE,
     EXPERT_ACTION,
+    IS_READ,
     PROBABILITY,
     PROGRESS,
+    RECOVERED_ACTION,
     REWARD,
     STOP,
     SUCCESS,
     THRESHOLD,
+    VALUE,
     signal,
 )
 
@@ -82,7 +86,11 @@ def reflector_curves(episode: Episode) -> list[Curve]:
 
 
 def action_curves(episode: Episode) -> list[Curve]:
-    """Every element of what was commanded and, dashed, of what the expert would have done."""
+    """Every element of what was commanded.
+
+    Dashed, in the colour of the same element: what the expert would have done, and what was read
+    off the imagined frames.
+    """
     curves = []
     for column, suffix in ((ACTION, ""), (EXPERT_ACTION, " (expert)")):
         values = episode.columns.get(column)
@@ -96,7 +104,34 @@ def action_curves(episode: Episode) -> list[Curve]:
             Curve(f"{names[i]}{suffix}", flat[:, i], COLORS[i % len(COLORS)], bool(suffix))
             for i in range(count)
         ]
-    return curves
+    return curves + recovered_curves(episode)
+
+
+def recovered_curves(episode: Episode) -> list[Curve]:
+    """What an inverse-dynamics model read off imagined frames; gaps where it could read nothing."""
+    values = episode.columns.get(RECOVERED_ACTION)
+    if values is None:
+        return []
+    flat = np.asarray(values, np.float64).reshape(len(episode), -1)
+    is_read = signal(episode, IS_READ)
+    if is_read is not None:
+        flat = np.where(is_read[:, None] > 0, flat, np.nan)
+    commanded = list(episode.names.get(ACTION, ()))
+    told = episode.names.get(RECOVERED_ACTION, ())
+    count = min(flat.shape[1], MOST_ACTIONS)
+    names = told if len(told) == flat.shape[1] else [f"action {i}" for i in range(count)]
+    places = [commanded.index(n) if n in commanded else i for i, n in enumerate(names[:count])]
+    return [
+        Curve(f"{name} (read off frames)", flat[:, i], COLORS[place % len(COLORS)], dashed=True)
+        for i, (name, place) in enumerate(zip(names[:count], places, strict=True))
+    ]
+
+
+def value_curves(episode: Episode) -> list[Curve]:
+    """What the policy's critic expected, and how much better each action turned out."""
+    styles = ((VALUE, "value", "#ffd43b"), (ADVANTAGE, "advantage", "#22b8cf"))
+    found = ((name, signal(episode, column), color) for column, name, color in styles)
+    return [Curve(name, values, color) for name, values, color in found if values is not None]
 
 
 def curves_of(
@@ -104,17 +139,18 @@ def curves_of(
 ) -> list[tuple[str, list[Curve]]]:
     """Title and curves of every plot that this episode has something for.
 
-    With another episode beside it, rewards and reflector of that one are drawn dashed, under
-    `name`; the shorter of the two ends in gaps.
+    With another episode beside it, rewards, reflector and value of that one are drawn dashed,
+    under `name`; the shorter of the two ends in gaps.
     """
     plots = [
         ("reward and success", reward_curves(episode)),
         ("reflector", reflector_curves(episode)),
+        ("value and advantage", value_curves(episode)),
         ("actions", action_curves(episode)),
     ]
     if other is not None:
         length = max(len(episode), len(other))
-        theirs = [reward_curves(other), reflector_curves(other), []]
+        theirs = [reward_curves(other), reflector_curves(other), value_curves(other), []]
         plots = [
             (title, [_stretched(c, length) for c in ours]
              + [_stretched(replace(c, name=f"{c.name} ({name})", dashed=True), length)

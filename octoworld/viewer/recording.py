@@ -16,6 +16,14 @@ Columns of an episode, row t being the moment before action t:
     scene_state, else sim_state   (T, S) float64: mjSTATE_INTEGRATION, then 4 colours per geom
     action                        (T, A), what was commanded
     expert.action                 (T, A), what the expert would have done in the same moment
+    recovered.action              (T, K), what an inverse-dynamics model reads off the imagined
+                                  frames t and t + 1, in the units of `action`; its K names are
+                                  those of the elements of `action` that it can tell
+    recovered.is_read             (T,) bool, False where nothing could be read (spoiled frames; the
+                                  last row, which no frame follows): drawn as a gap
+    policy.value                  (T,), discounted return that the policy's critic still expects
+    policy.advantage              (T,), how much better action t turned out than the critic expected
+                                  (GAE; info["advantage"] holds its `discount` and `trace`)
     next.reward, next.success     (T,), judged after action t
     reflector.probability         (T,) success probability that the reflector gives
     reflector.progress            (T,) progress in [0, 1]
@@ -49,6 +57,8 @@ SIM_STATE = "sim_state"
 SCENE_STATE = "scene_state"
 """Of worlds whose `sim_state` is in another engine's form."""
 ACTION, EXPERT_ACTION = "action", "expert.action"
+RECOVERED_ACTION, IS_READ = "recovered.action", "recovered.is_read"
+VALUE, ADVANTAGE = "policy.value", "policy.advantage"
 REWARD, SUCCESS = "next.reward", "next.success"
 PROBABILITY = "reflector.probability"
 PROGRESS = "reflector.progress"

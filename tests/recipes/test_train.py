@@ -112,6 +112,26 @@ def test_the_controller_acts_as_the_algorithm(tmp_path, algo, bounded):
     assert np.abs(chunk.actions[:, 0].detach().numpy() - wanted).max() < 1e-5
 
 
+@pytest.mark.parametrize("normalize", [False, True])
+def test_the_controller_expects_what_the_critic_does(tmp_path, normalize):
+    options = {"gae_lambda": 0.9}
+    learner = Learner(config("ppo", normalize_reward=normalize, options=options), Point)
+    learner.begin_segment(0)
+    learner.model.learn(600)
+    learner.controller().save_pretrained(tmp_path)
+    loaded: Any = octoworld.load_policy(tmp_path)
+    obs = np.random.default_rng(0).normal(size=(50, 2)).astype(np.float32)
+    scaled = torch.as_tensor(learner.env.normalize_obs(obs))
+    policy: Any = learner.model.policy
+    with torch.no_grad():
+        wanted = policy.predict_values(scaled)[:, 0].numpy()
+        values = loaded.value({"observation.state": torch.from_numpy(obs)}).numpy()
+    # in the task's own rewards
+    wanted = learner.env.unnormalize_reward(wanted) if normalize else wanted
+    assert np.abs(values - wanted).max() < 1e-4 and loaded.config.trace == 0.9
+    assert Learner(config("sac"), Point).controller().value({}) is None
+
+
 def test_noise_of_the_controller_has_the_density_it_says():
     controller = Learner(config("ppo"), Point).controller()
     obs = {"observation.state": torch.randn(4000, 2)}

@@ -49,6 +49,12 @@ class ControllerConfig:
     proprio_dim: int = 0
     """With several agents: how much of D an agent feels itself. A world's state is what all of them
     feel, then what is privileged about each."""
+    critic: bool = False
+    """Whether it carries the critic that it was trained beside: `Controller.value`."""
+    discount: float = 0.99
+    """gamma of that training, per step."""
+    trace: float = 0.95
+    """lambda of that training's GAE, per step."""
 
     def __post_init__(self) -> None:
         if self.obs_dim < 1 or not self.action_shape or min(self.action_shape) < 1:
@@ -59,6 +65,12 @@ class ControllerConfig:
             raise ConfigError(
                 f"num_agents {self.num_agents} must be 1 or more, and proprio_dim "
                 f"{self.proprio_dim} in 0 .. obs_dim {self.obs_dim}"
+            )
+        if self.critic and self.num_agents > 1:
+            raise ConfigError("critic: several agents have a value each, not one a world")
+        if not (0 < self.discount <= 1 and 0 <= self.trace <= 1):
+            raise ConfigError(
+                f"discount {self.discount} must be in (0, 1], trace {self.trace} in [0, 1]"
             )
         if any(width < 1 for width in self.hidden):
             raise ConfigError(f"hidden {self.hidden}: every width must be 1 or more")

@@ -34,6 +34,7 @@ class Controller(nn.Module):
 
     obs_mean: torch.Tensor
     obs_variance: torch.Tensor
+    value_scale: torch.Tensor
     chunk_size = 1
     needs_privileged = True
     """Roll-outs give it `observation.environment_state` beside `observation.state`."""
@@ -43,12 +44,8 @@ class Controller(nn.Module):
         super().__init__()
         self.config = config
         num_actions = math.prod(config.action_shape)
-        layers: list[nn.Module] = []
-        width = config.obs_dim
-        for hidden in config.hidden:
-            layers += [nn.Linear(width, hidden), ACTIVATIONS[config.activation]()]
-            width = hidden
-        self.trunk = nn.Sequential(*layers)
+        width = config.hidden[-1] if config.hidden else config.obs_dim
+        self.trunk = _perceptron(config)
         self.mean_head = nn.Linear(width, num_actions)
         if config.scale == "by_state":
             self.scale_head: nn.Module | None = nn.Linear(width, num_actions)
@@ -60,11 +57,14 @@ class Controller(nn.Module):
             )
         self.register_buffer("obs_mean", torch.zeros(config.obs_dim))
         self.register_buffer("obs_variance", torch.ones(config.obs_dim))
+        if config.critic:
+            self.value_trunk, self.value_head = _perceptron(config), nn.Linear(width, 1)
+            # rewards may have been divided by their spread in training
+            self.register_buffer("value_scale", torch.ones(()))
 
     def forward(self, obs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """(..., D) raw observations -> mean and log deviation before squashing, (..., A)."""
-        scaled = (obs - self.obs_mean) / torch.sqrt(self.obs_variance + EPSILON)
-        hidden = self.trunk(scaled.clamp(-self.config.obs_clip, self.config.obs_clip))
+        hidden = self.trunk(self._normalised(obs))
         mean = self.mean_head(hidden)
         if self.config.bounded_mean:
             mean = torch.tanh(mean)
@@ -72,6 +72,17 @@ class Controller(nn.Module):
             return mean, self.log_scale.expand_as(mean)
         # the bounds of Haarnoja et al. 2018's code, which Stable-Baselines3 keeps
         return mean, self.scale_head(hidden).clamp(-20.0, 2.0)
+
+    def value(self, obs: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
+        """(N,) discounted return still expected, in the task's rewards; None without a critic.
+
+        Args:
+            obs: as in `act`.
+        """
+        if not self.config.critic:
+            return None
+        hidden = self.value_trunk(self._normalised(self._state(obs)))
+        return self.value_scale * self.value_head(hidden)[..., 0]
 
     def reset(self, mask: torch.Tensor | None = None) -> None:
         """Nothing to forget."""
@@ -132,6 +143,10 @@ class Controller(nn.Module):
         read_weights(folder, controller)
         return controller.eval()
 
+    def _normalised(self, obs: torch.Tensor) -> torch.Tensor:
+        scaled = (obs - self.obs_mean) / torch.sqrt(self.obs_variance + EPSILON)
+        return scaled.clamp(-self.config.obs_clip, self.config.obs_clip)
+
     def _state(self, obs: Mapping[str, torch.Tensor]) -> torch.Tensor:
         state = obs[STATE].flatten(1)
         agents = self.config.num_agents
@@ -164,3 +179,13 @@ class Controller(nn.Module):
         """Of the Gaussian: -z^2 / 2 - log s - log(2 pi) / 2, mean over the dimensions."""
         z = (raw - mean) * torch.exp(-log_scale)
         return (-0.5 * z.square() - log_scale - 0.5 * math.log(2 * math.pi)).mean(-1)
+
+
+def _perceptron(config: ControllerConfig) -> nn.Sequential:
+    """The hidden layers."""
+    layers: list[nn.Module] = []
+    width = config.obs_dim
+    for hidden in config.hidden:
+        layers += [nn.Linear(width, hidden), ACTIVATIONS[config.activation]()]
+        width = hidden
+    return nn.Sequential(*layers)

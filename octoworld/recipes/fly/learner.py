@@ -104,7 +104,7 @@ class Learner:
         self.model.ep_info_buffer = self.model.ep_success_buffer = None
 
     def controller(self) -> Controller:
-        """A copy of the actor and the normaliser, without Stable-Baselines3."""
+        """A copy of actor, normaliser and (PPO, A2C) critic, without Stable-Baselines3."""
         config, worlds = self.config, self.worlds
         task: Any = getattr(worlds, "task", None)
         drive: Any = getattr(worlds, "drive", getattr(worlds, "control", None))
@@ -113,6 +113,9 @@ class Learner:
         if team is not None:
             shape, width = (team.action_dim,), team.obs_dim
         scale = {"sac": "by_state", "td3": "fixed"}.get(config.algo, "shared")
+        # one value a world; those of SAC and TD3 are of state and action
+        has_critic = config.algo in ON_POLICY and team is None
+        model: Any = self.model
         copy = Controller(
             ControllerConfig(
                 obs_dim=width, action_shape=tuple(int(n) for n in shape or ()),
@@ -125,6 +128,8 @@ class Learner:
                 backend=config.backend, env=dict(config.env),
                 num_agents=1 if team is None else team.num_agents,
                 proprio_dim=0 if team is None else team.proprio_dim,
+                critic=has_critic, discount=config.discount,
+                trace=model.gae_lambda if has_critic else 0.95,
             )
         )  # fmt: skip
         policy: Any = self.model.policy
@@ -144,6 +149,14 @@ class Learner:
                 copy.scale_head.load_state_dict(noise.state_dict())
             elif noise is not None:
                 copy.log_scale.copy_(noise)
+            if has_critic:
+                theirs = policy.mlp_extractor.value_net
+                for ours, layer in zip(_linear(copy.value_trunk), _linear(theirs), strict=True):
+                    ours.load_state_dict(layer.state_dict())
+                copy.value_head.load_state_dict(policy.value_net.state_dict())
+                if config.normalize_reward:
+                    spread = np.sqrt(self.env.ret_rms.var + self.env.epsilon)
+                    copy.value_scale.fill_(float(spread))
             if config.normalize_obs:
                 statistics: Any = self.env.obs_rms
                 copy.obs_mean.copy_(torch.as_tensor(statistics.mean).flatten())

@@ -30,7 +30,7 @@ from ..evaluate import evaluate
 from ..recording import write_dataset
 from ..rollouts import RolloutConfig, collect
 from ..suite.work import made_on
-from ..worldenv.tripwire import shipped_reader
+from ..worldenv.readers import shipped_reward
 from .broken import Broken
 from .config import TripwireConfig
 
@@ -103,7 +103,7 @@ def run_trial(config: TripwireConfig, arm: str, seed: int, folder: Path) -> None
         look_at, range(config.alarm.starts), horizon=rl.horizon, every=config.alarm.every
     )
     seen = {"horizon": rl.horizon, "watched": check, "config": config.alarm, "seed": seed}
-    alarm = Alarm(look_at, others=[model], reader=shipped_reader([trial.task], CAMERAS), **seen)
+    alarm = Alarm(look_at, others=[model], reader=shipped_reward([trial.task], CAMERAS), **seen)
     watch = Watch(
         alarm, Alarm(look_at, **seen), trial.task,
         config.start_seeds("validation", trial.task, seed, config.starts), place,

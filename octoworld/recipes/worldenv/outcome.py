@@ -27,7 +27,9 @@ from ..rollouts import RolloutConfig, collect
 from ..stages import Run
 from .config import WorldEnvConfig, split_seeds
 from .learning import datasets, policy, reflector, worldmodel
+from .readers import shipped_judge
 from .recordings import load, write
+from .recovered import add_recovered
 from .tripwire import tripwire
 
 POSTTRAINING = ("halted", "iterations", "kept_iteration", "alarm")
@@ -153,6 +155,7 @@ def make_pictures(run: Run) -> dict[str, Any]:
     """Test episodes of both policies, with what the world model imagines for the same actions."""
     config: WorldEnvConfig = run.config
     model, judge = worldmodel(run), reflector(run)
+    reader = shipped_judge(config.tasks, config.cameras)
     rollouts = RolloutConfig(PICTURE_EPISODES, 10**6, cameras=config.cameras)
     facts: dict[str, Any] = {}
     for arm in ("sft", "posttrained"):
@@ -161,6 +164,8 @@ def make_pictures(run: Run) -> dict[str, Any]:
             seeds = split_seeds(config, "test", task, PICTURE_EPISODES)
             for episode in collect(task, seeds, rollouts, policy=policy(run, arm), source=arm):
                 add_imagination(episode, model, config.seed)
+                if reader is not None:
+                    add_recovered(episode, reader)
                 add_verdict(episode, judge)
                 episodes.append(episode)
         facts |= {f"{arm}_episodes": write(run, arm, episodes)["episodes"]}

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from octoworld.core.paths import asset
 from octoworld.rl import Evaluate
-from tasks.suites import SCENES
 from worldmodels.alarm import Alarm
 from worldmodels.checkpoint import load_latent_model
 from worldmodels.env import WorldModelEnv
-from worldmodels.inverse_dynamics import InverseReward
 from worldmodels.latent_model import LatentWorldModel
 
 from .config import WorldEnvConfig
+from .readers import shipped_reward
 
 
 def tripwire(config: WorldEnvConfig, env: WorldModelEnv, watched: Evaluate) -> Alarm | None:
@@ -34,19 +32,8 @@ def tripwire(config: WorldEnvConfig, env: WorldModelEnv, watched: Evaluate) -> A
         env,
         horizon=config.trainer().horizon,
         others=others,
-        reader=shipped_reader(config.tasks, config.cameras, str(env.reflector.device)),
+        reader=shipped_reward(config.tasks, config.cameras, str(env.reflector.device)),
         watched=watched,
         config=config.alarm,
         seed=config.seed,
     )
-
-
-def shipped_reader(
-    tasks: Sequence[str], cameras: Sequence[str], device: str = "cpu"
-) -> InverseReward | None:
-    """Our reader of actions, where it knows the scene and the camera; else None."""
-    folder = asset("checkpoints", "readers", "reward")
-    if not set(tasks) <= set(SCENES["table"]):
-        return None
-    reader = InverseReward.from_pretrained(folder, device=device)
-    return reader if set(reader.model.cameras) <= set(cameras) else None
