@@ -11,10 +11,12 @@ import torch
 from octoworld.core.errors import ConfigError
 from octoworld.data.episode import Episode
 from octoworld.data.reader import Dataset
+from octoworld.recipes.actors import PolicyActor
 from octoworld.recipes.advantage import add_advantages
 from octoworld.recipes.recording import write_dataset
-from octoworld.recipes.rollouts import RolloutConfig, collect
+from octoworld.recipes.rollouts import RolloutConfig, collect, recording_env, roll_out
 from tasks.env import task_env
+from tasks.manipulation.reach import Reach
 from vla.controller import Controller, ControllerConfig
 
 GAMMA, LAMBDA = 0.9, 0.8
@@ -22,24 +24,36 @@ GAMMA, LAMBDA = 0.9, 0.8
 
 @pytest.fixture(scope="module")
 def critic() -> Controller:
-    """A controller of `Reach` with random weights; its critic's are twenty times as large."""
+    """A controller that goes straight to the ball of `Reach`; its critic has random weights."""
     env = task_env("Reach", num_envs=1, obs_mode="state")
     shape = env.single_action_space.shape
     assert shape is not None
     torch.manual_seed(0)
     made = Controller(
         ControllerConfig(
-            obs_dim=env.num_obs, action_shape=shape, critic=True, discount=GAMMA, trace=LAMBDA
+            obs_dim=env.num_obs,
+            action_shape=shape,
+            hidden=(),
+            critic=True,
+            discount=GAMMA,
+            trace=LAMBDA,
         )
     )
     env.close()
+    with torch.no_grad():
+        for parameter in made.mean_head.parameters():
+            parameter.zero_()
+        made.mean_head.weight[:3, -3:] = 10 * torch.eye(3)  # the last 3 numbers lead to the ball
     made.value_scale.fill_(20)
     return made.eval()
 
 
-def test_a_recorded_policy_leaves_its_values_and_advantages(critic, tmp_path):
-    rollouts = RolloutConfig(num_envs=2, hold_steps=2, cameras=())
-    episodes = list(collect("Reach", [1, 2, 3], rollouts, policy=critic, source="policy"))
+@pytest.mark.parametrize("ends", [True, False])
+def test_a_recorded_policy_leaves_its_values_and_advantages(critic, tmp_path, monkeypatch, ends):
+    monkeypatch.setattr(Reach, "ends_on_success", ends)  # of itself it goes on to the clock
+    env = recording_env("Reach", 2, RolloutConfig(cameras=()), policy=critic)
+    episodes = roll_out(env, PolicyActor(critic, 0.0, 1), [1, 2], hold_steps=2)
+    env.close()
     write_dataset(tmp_path / "data", episodes)
     for episode in Dataset(tmp_path / "data").load_all():
         seen = {
@@ -52,15 +66,16 @@ def test_a_recorded_policy_leaves_its_values_and_advantages(critic, tmp_path):
         assert episode.info["advantage"] == {"discount": GAMMA, "trace": LAMBDA}
         # delta_t = r_t + gamma V_{t+1} - V_t;  A_t = delta_t + gamma lambda A_{t+1}
         advantage, reward = episode["policy.advantage"], episode["next.reward"]
-        end = int(np.argmax(episode["next.success"])) if episode["next.success"].any() else -1
-        for t in range(len(episode) - 1 if end < 0 else end):
+        end = episode.info["first_success"] if ends else len(episode) - 1
+        assert end > 0 and episode["next.success"][-1]
+        for t in range(end):
             delta = reward[t] + GAMMA * values[t + 1] - values[t]
             assert advantage[t] == pytest.approx(
                 delta + GAMMA * LAMBDA * advantage[t + 1], abs=1e-4
             )
-        if end >= 0:
+        if ends:
             assert advantage[end] == pytest.approx(reward[end] - values[end], abs=1e-4)
-            assert not advantage[end + 1 :].any()
+            assert end + 1 < len(episode) and not advantage[end + 1 :].any()
 
 
 def test_where_nothing_follows_and_where_something_does():

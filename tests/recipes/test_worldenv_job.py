@@ -72,6 +72,8 @@ def test_the_job_ends_with_a_table_and_sound_data(whole):
     assert json.loads((whole / "stages/posttrain.json").read_text())["facts"]["true_steps"] == 0
     for dataset in (whole / "episodes").iterdir():
         assert check(dataset) == [], dataset.name
+    shown = Dataset(whole / "episodes" / "posttrained").episode(0)
+    assert shown["recovered.action"].shape == (len(shown), 3)  # the shipped judge knows the scene
 
 
 @pytest.mark.timeout(900)
