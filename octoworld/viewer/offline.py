@@ -127,7 +127,7 @@ def write_offline(path: Path | str, episode: Episode, *, title: str = "") -> Pat
     """Write an episode as one HTML page with its films inside, atomically; returns its path.
 
     The page plays from a file, in any browser, with no network: every camera's true, imagined and
-    difference pictures in step with reward, success, reflector and actions. An episode without
+    difference pictures in step with the plots of `curves_of`. An episode without
     cameras has its plots alone.
     """
     path, plots = Path(path), curves_of(episode)
