@@ -7,7 +7,10 @@ SOURCES := octoworld sim robots tasks worldmodels vla tests
 # more arguments of pytest, such as `-k hover` or `-n 0`
 TEST_ARGS ?=
 
-.PHONY: help setup setup-test demo test check format clean
+# one thread each: the tests' arrays are too small to share among threads
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --no-loadscope-reorder
+
+.PHONY: help setup setup-test demo test test-slow check format clean
 
 help: ## Show the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -21,9 +24,11 @@ setup-test:
 demo: setup ## Post-train a policy inside a learned world model, then watch it in the browser
 	@$(BIN)/octoworld demo
 
-test: setup-test ## Run the tests
-	@# one thread each: the tests' arrays are too small to share among threads
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --no-loadscope-reorder $(TEST_ARGS)
+test: setup-test ## Run the tests, but for the slow ones
+	@$(PYTEST) -m "not slow" $(TEST_ARGS)
+
+test-slow: setup-test ## Run the slow tests: whole jobs that are killed, networks that learn, benches
+	@$(PYTEST) -m slow $(TEST_ARGS)
 
 check: setup ## Lint, format, types, import rules, file lengths
 	@$(BIN)/ruff check .

@@ -242,6 +242,7 @@ def test_wrong_numbers_and_robots_that_do_not_fit(data, tmp_path, capsys):
     assert "has robot 'panda'" in error_of(capsys, *train(tmp_path / "c", data[0], other))
 
 
+@pytest.mark.slow
 def test_two_processes_share_the_batches(data, tmp_path):
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     command += [

@@ -65,6 +65,7 @@ def test_it_is_listed(plugged):
     assert "CalmHover" in octoworld(plugged, "list", "tasks")
 
 
+@pytest.mark.slow
 def test_it_trains(plugged, tmp_path):
     said = octoworld(
         plugged, "train", "CalmHover", "--total-steps", "512", "--eval-every", "512",

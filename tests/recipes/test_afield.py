@@ -73,6 +73,7 @@ def test_errors_of_a_piece_are_its_own_and_a_deadly_piece_ends(workers):
         list(workers.map(dies, [()]))
 
 
+@pytest.mark.slow
 def test_the_commands_give_the_same_as_without_workers(tmp_path, capsys):
     pytest.importorskip("ray")
     evaluated, recorded = {}, {}

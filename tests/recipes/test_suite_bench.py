@@ -41,6 +41,7 @@ def fail(message: str) -> None:
     raise DatasetError(message)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_rounds_are_done_one_after_the_other_and_a_failure_is_told(workers, tmp_path):
     names = ["a", "b", "c"]
@@ -126,6 +127,7 @@ def test_head_room_stays_within_its_episodes():
     assert spent <= EPISODES
 
 
+@pytest.mark.slow
 def test_both_benches_run_from_nothing_and_once_done_only_report(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     for name in ("suite", "headroom"):

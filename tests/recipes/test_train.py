@@ -87,6 +87,7 @@ def test_ppo_learns_on_every_seed(tmp_path, seed):
     assert list((tmp_path / "run" / "tensorboard").glob("events*"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("algo", ["a2c", "sac", "td3"])
 def test_the_other_algorithms_learn(tmp_path, algo):
     more = {"total_steps": 40_000} if algo == "a2c" else {}
@@ -151,6 +152,7 @@ class KilledError(Exception):
     pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("algo", ["ppo", "sac"])
 def test_a_killed_run_resumes_to_the_same_bits(tmp_path, monkeypatch, algo):
     """Killed once while learning and once between the log's row and the checkpoint."""

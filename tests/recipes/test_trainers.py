@@ -24,6 +24,7 @@ def config(trainer, **changes):
     return default_config("Hover1D", "ppo", trainer=trainer, **(small | changes))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trainer", TRAINERS)
 def test_it_trains_and_resumes(trainer, tmp_path):
     run = Run.create(tmp_path / "run", config(trainer))

@@ -136,6 +136,7 @@ def test_a_halt_is_in_time_before_the_fall(tmp_path, after, true, in_time):
     assert result(ONE, "broken", 0, tmp_path).outcomes == {"halted in time": [in_time]}
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_quick_bench_runs_and_goes_on(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)

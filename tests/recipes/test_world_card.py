@@ -137,6 +137,7 @@ def test_a_judge_that_calls_all_a_success_is_caught(made):
     assert card.false_success == card.unmatched_success == 1.0 and card.bias == 1.0
 
 
+@pytest.mark.slow
 def test_a_killed_card_goes_on_and_is_the_same(made, tmp_path):
     records = run_card(made, tmp_path / "card")
     assert len(records) == made.num_units == 4
@@ -155,6 +156,7 @@ def test_a_killed_card_goes_on_and_is_the_same(made, tmp_path):
         run_card(replace(made, policies=(other, made.policies[1])), tmp_path / "card")
 
 
+@pytest.mark.slow
 def test_the_command_leaves_a_page(made, tmp_path, capsys):
     out = tmp_path / "page"
     argv = [

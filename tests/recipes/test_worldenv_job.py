@@ -93,6 +93,7 @@ def test_recorded_physics_can_be_shown_and_gone_on_from(whole):
         env.close()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_job_killed_in_many_stages_ends_in_the_same_files(whole, tmp_path):
     run = tmp_path / "run"
@@ -105,6 +106,7 @@ def test_a_job_killed_in_many_stages_ends_in_the_same_files(whole, tmp_path):
     assert [name for name in theirs if ours[name] != theirs[name]] == []
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_job_starts_from_published_parts_and_trains_the_rest(whole, tmp_path):
     first, second = tmp_path / "first", tmp_path / "second"

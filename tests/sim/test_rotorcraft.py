@@ -380,6 +380,7 @@ def test_a_device_that_is_not_there_is_refused(make):
             make(drones(), 2, device="cuda")
 
 
+@pytest.mark.slow
 def test_single_precision_stays_close(make):
     scene = drones(row(2), aero=clean(), static=[FLOOR])
     one, two = make(scene), make(scene, dtype="float32")

@@ -29,6 +29,18 @@ needs_browser = pytest.mark.skipif(
     not CHROMIUM, reason="no chromium on the PATH (apt-get install chromium)"
 )
 
+DRAWS = bool(os.environ.get("OCTOWORLD_SCREENSHOTS"))
+UNDRAWN = (
+    ""
+    if DRAWS
+    else """
+for (const name of ['drawElements', 'drawArrays', 'drawElementsInstanced', 'drawArraysInstanced'])
+  WebGL2RenderingContext.prototype[name] = () => {};
+"""
+)
+"""Script of a tab whose 3D stays empty, unless screenshots are asked for: without a graphics card
+a browser draws seconds at one picture of a scene of many parts, and obeys nobody meanwhile."""
+
 
 @contextlib.contextmanager
 def open_tab(url, text, script=""):

@@ -24,6 +24,7 @@ def untrained(model=DIFFUSION) -> DiffusionPolicy:
     return policy
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prediction", ["sample", "epsilon", "v_prediction"])
 def test_draws_one_of_two_ways_never_the_mean(prediction, tmp_path):
     """The same picture was answered by +0.8 and by -0.8: their mean was never shown."""

@@ -46,6 +46,7 @@ def raw_actions(policy, obs, texts) -> torch.Tensor:
     return raw
 
 
+@pytest.mark.slow
 @every_policy
 def test_learns_to_see_and_to_listen(model, tmp_path):
     """Places are shared by both signs: deaf, the best L1 is the mean |action|; blind, as bad."""
@@ -53,7 +54,7 @@ def test_learns_to_see_and_to_listen(model, tmp_path):
     steps = 220 if model is DIFFUSION else 500
     config = quick(replace(model, **changes), steps)
     fit = replace(
-        config.fit, learning_rate=2e-3, batch_size=32, log_every=50, checkpoint_every=steps
+        config.fit, learning_rate=1e-3, batch_size=32, log_every=50, checkpoint_every=steps
     )
     demos = episodes()
     policy = train_sft(demos, replace(config, fit=fit), tmp_path, seed=0)

@@ -111,6 +111,7 @@ def _weights(policy):
     return torch.cat([v.flatten().float() for v in policy.state_dict().values()])
 
 
+@pytest.mark.slow
 def test_it_improves_on_imitation(tuned, demonstrations, tmp_path):
     policy = TinyPolicy.from_pretrained(tuned)
     env = LineEnv(64)

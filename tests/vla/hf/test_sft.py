@@ -64,6 +64,7 @@ CASES = [("idefics3", "tokens"), ("paligemma", "tokens"), ("llava", "tokens"), (
          ("paligemma", "flow"), ("llava", "flow")]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("family", "head"), CASES)
 def test_learns_to_see_with_both_eyes_and_to_listen(family, head, model_of, tmp_path):
     demos = demonstrations()

@@ -35,6 +35,7 @@ def future_clip(model, dataset, actions=lambda a: a):
     return clip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_loss_falls(family, trained):
     _, losses = trained(family)
