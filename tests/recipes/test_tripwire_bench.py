@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -89,7 +90,10 @@ class Always:
 def test_a_policy_that_only_gives_the_command_lives_off_it(shipped, kind):
     model, judge, data = shipped
     share = {}
-    for name, acting in (("right", model), ("wrong", Broken(model, kind, "far", 1.0, data, judge))):
+    models: dict[str, Any] = {
+        "right": model, "wrong": Broken(model, kind, "far", 1.0, data, judge)
+    }  # fmt: skip
+    for name, acting in models.items():
         env = WorldModelEnv(
             acting, judge, data, 4, ImaginationConfig(starts=StartConfig(middle_share=0.0)),
             autoreset_mode=AutoresetMode.DISABLED,

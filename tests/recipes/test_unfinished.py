@@ -105,16 +105,17 @@ def recorded(out, kind="steps"):
     }  # fmt: skip
     journal.row(row)
     journal.close()
-    return journal
+    assert journal.path is not None
+    return journal.path
 
 
 def test_a_command_recovers_too(tmp_path, capsys):
     run = tmp_path / "run"
-    journal = recorded(run / "episodes" / "live-0")
+    left = recorded(run / "episodes" / "live-0")
     assert cli.main(["dataset", "recover", str(run)]) == 0
     assert "recovered an unfinished recording of 1 steps" in capsys.readouterr().out
     out = run / "episodes" / "live-0"
-    assert (out / "scene.xml").read_text() == "<mujoco/>" and not journal.path.exists()
+    assert (out / "scene.xml").read_text() == "<mujoco/>" and not left.exists()
     assert Dataset(out).episode(0).info["first_success"] == 0
     assert cli.main(["dataset", "recover", str(out)]) == 0
     assert "nothing is unfinished" in capsys.readouterr().out
@@ -122,17 +123,17 @@ def test_a_command_recovers_too(tmp_path, capsys):
 
 def test_a_recording_joins_once(tmp_path):
     out = tmp_path / "data"
-    journal = recorded(out)
-    whole = journal.path.read_bytes()
+    left = recorded(out)
+    whole = left.read_bytes()
     assert len(recover(out)) == 1
-    journal.path.write_bytes(whole)  # as if the kill came after it was saved, before it was removed
-    assert recover(out) == [] and len(Dataset(out)) == 1 and not journal.path.exists()
+    left.write_bytes(whole)  # as if the kill came after it was saved, before it was removed
+    assert recover(out) == [] and len(Dataset(out)) == 1 and not left.exists()
 
 
 @pytest.mark.parametrize("damage", ["flipped", "foreign", "unknown"])
 def test_a_damaged_journal_is_set_aside(tmp_path, damage, capsys):
     out = tmp_path / "data"
-    path = recorded(out, "tea leaves" if damage == "unknown" else "steps").path
+    path = recorded(out, "tea leaves" if damage == "unknown" else "steps")
     data = bytearray(path.read_bytes())
     if damage == "flipped":
         data[len(data) // 2] ^= 1
@@ -150,11 +151,12 @@ def test_what_does_not_fit_stays(tmp_path):
     recorded(out)
     recover(out)
     other = recorded(out)
-    found = read_journal(other.path)
-    other.path.unlink()
+    found = read_journal(other)
+    other.unlink()
     again = Journal(out, found.header | {"fps": 25})
     again.row(found.rows[0])
     again.close()
+    assert again.path is not None
     (line,) = recover(out)
     assert "cannot join" in line and "25 Hz" in line and again.path.exists()
 

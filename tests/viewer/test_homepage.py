@@ -10,6 +10,7 @@ import pytest
 from octoworld.data.programs import PROGRAM
 from octoworld.data.reader import Dataset
 from octoworld.recipes.live.home import HomeConfig, play_home
+from octoworld.viewer.homepage import HomePage
 from tasks.household.views import views_of
 
 from .browser import UNDRAWN, needs_browser, open_tab, pictures, wait_for
@@ -21,6 +22,8 @@ SLOW = 120_000
 
 class Job(threading.Thread):
     """`play_home` beside the test, with what its page shows."""
+
+    page: HomePage
 
     def __init__(self, out):
         super().__init__(daemon=True)
