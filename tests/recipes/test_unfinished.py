@@ -152,6 +152,7 @@ def test_what_does_not_fit_stays(tmp_path):
     recover(out)
     other = recorded(out)
     found = read_journal(other)
+    assert found is not None
     other.unlink()
     again = Journal(out, found.header | {"fps": 25})
     again.row(found.rows[0])
