@@ -5,6 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
+from octoworld.core.errors import CheckpointError
+from octoworld.core.io import load_tensors
 from octoworld.recipes.octopus.arms import ARMS
 from octoworld.recipes.octopus.bench import claims
 from octoworld.recipes.octopus.config import FORGETFUL, OctopusConfig, quick_octopus
@@ -21,11 +23,11 @@ from octoworld.recipes.octopus.episodes import (
 )
 from octoworld.recipes.octopus.language import LABELS, is_hidden, labels_of, look_of, said
 from octoworld.recipes.octopus.learning import beginnings, examples, reinforce
-from octoworld.recipes.octopus.scenes import Scenes, stack
-from octoworld.recipes.octopus.seeing import fresh
+from octoworld.recipes.octopus.scenes import Scenes, record_stills, stack
+from octoworld.recipes.octopus.seeing import fresh, learn_to_see, sight
 from octoworld.recipes.octopus.testing import judged
 from tasks.household import PERFECT, household_split, solve
-from vla.programmer.tiny import program_text
+from vla.programmer.tiny import Stills, TinyProgrammer, program_text
 
 CONFIG = quick_octopus()
 
@@ -52,6 +54,21 @@ def scenes(some):
         )
     turns = [attempt(instance, PERFECT, 1)[0] for instance in some]
     return Scenes(stack(rows), list(some), list(turns))
+
+
+def test_the_shipped_eye_sees_what_lies_about(repository, tmp_path):
+    taught = str(repository / "assets" / "checkpoints" / "octopus-eye")
+    config = replace(OctopusConfig(), stills=8, shards=1, taught=taught)
+    learn_to_see(config, tmp_path)
+    eye = TinyProgrammer.from_pretrained(tmp_path / "eye" / "policy").eye
+    unused = OctopusConfig.shards + 1  # starts that the bench gives to nobody
+    record_stills(config, unused, tmp_path)
+    stills = Stills(**load_tensors(tmp_path / "stills" / f"{unused}.safetensors"))
+    found = sight(eye, stills)
+    assert found["places recall"] > 0.98 and found["states recall"] > 0.95
+    assert found["things recall"] > 0.65 and found["things precision"] > 0.65
+    with pytest.raises(CheckpointError, match=r"other settings \(eye\)"):
+        learn_to_see(replace(config, eye=replace(config.eye, features=8)), tmp_path / "other")
 
 
 def test_programs_name_things_as_they_look(some):

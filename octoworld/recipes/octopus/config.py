@@ -52,6 +52,9 @@ class OctopusConfig:
     """Homes of a split that are used, its first ones (each has 40)."""
     eye: EyeConfig = field(default_factory=EyeConfig)
     """How it looks and learns."""
+    taught: str = ""
+    """Folder with an eye that was taught before, such as `assets/checkpoints/octopus-eye`, which
+    is then taken: teaching one takes half an hour of two cores."""
     width: int = 112
     """Of the policy's tokens; with the eye the policy has 1.4 M parameters."""
     sft: FitConfig = field(

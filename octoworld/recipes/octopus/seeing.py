@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import torch
 
-from octoworld.core.io import write_json
+from octoworld.core.errors import CheckpointError
+from octoworld.core.io import atomic_folder, write_json
 from octoworld.core.rng import derive_seed
 from vla.programmer.tiny import Eye, Stills, TinyProgrammer, train_eye
 
@@ -19,9 +21,16 @@ HELD_BACK = 20
 
 
 def learn_to_see(config: OctopusConfig, folder: Path) -> None:
-    """Train the eye, and keep it in a policy whose other weights are new."""
+    """Train the eye, and keep it in a policy whose other weights are new.
+
+    Raises:
+        CheckpointError: `config.taught` holds no eye, or one that looks or names things otherwise.
+    """
     place = folder / "eye"
     if (place / "policy" / "config.json").exists():
+        return
+    if config.taught:
+        take(config, Path(config.taught), place)
         return
     stills = load_stills(config, folder)
     # whole homes are held back, not single pictures of them
@@ -31,6 +40,20 @@ def learn_to_see(config: OctopusConfig, folder: Path) -> None:
     model = fresh(config, 0)
     model.eye.load_state_dict(eye.state_dict())
     model.save_pretrained(place / "policy")
+
+
+def take(config: OctopusConfig, source: Path, place: Path) -> None:
+    """Copy the eye that `learn_to_see` left in `source`, and what it was found to see."""
+    found = TinyProgrammer.from_pretrained(source / "policy").config
+    for name in ("eye", "labels"):
+        theirs, ours = getattr(found, name), getattr(config.model(), name)
+        if theirs != ours:
+            raise CheckpointError(
+                f"{source}: an eye with other settings ({name}) than the config's; leave `taught` "
+                "empty to train one"
+            )
+    with atomic_folder(place) as temporary:
+        shutil.copytree(source, temporary, dirs_exist_ok=True)
 
 
 def fresh(config: OctopusConfig, seed: int) -> TinyProgrammer:

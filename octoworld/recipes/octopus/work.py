@@ -39,7 +39,8 @@ def splits_of(config: OctopusConfig, arm: str) -> tuple[str, ...]:
 
 def prepared(config: OctopusConfig, folder: Path) -> None:
     """Pictures, the eye, scenes."""
-    do([[(record_stills, (config, i, folder)) for i in range(config.shards)]], config.jobs)
+    if not config.taught:
+        do([[(record_stills, (config, i, folder)) for i in range(config.shards)]], config.jobs)
     threads = torch.get_num_threads()
     torch.set_num_threads(config.jobs)  # one job, and the machine is free for it
     try:
