@@ -58,7 +58,7 @@ class ViewerBenchConfig:
     """Of the data set that is opened; a fifth of them are one episode."""
     jumps: int = 100
     """To random steps of that one."""
-    windows: int = 12
+    windows: int = 36
     """Pairs of windows of a training, watched and not."""
     window: float = 8.0
     """Length of one [s]."""
