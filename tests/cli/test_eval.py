@@ -44,6 +44,7 @@ def error_of(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
     return line
 
 
+@pytest.mark.slow
 def test_a_scene_on_several_splits(policy, tmp_path, capsys):
     out = tmp_path / "table"
     argv = ["eval", policy, "--suite", "table", "--splits", "train", "paraphrases"]

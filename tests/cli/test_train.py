@@ -113,6 +113,7 @@ def test_a_controller_can_teach(run, tmp_path):
     assert np.abs(episodes[0]["action"]).max() > 0
 
 
+@pytest.mark.slow
 def test_a_killed_process_resumes(tmp_path, capsys):
     """SIGKILL as soon as there is a checkpoint; the resumed run ends as an unbroken one."""
     whole, killed = tmp_path / "whole", tmp_path / "killed"

@@ -186,6 +186,7 @@ def test_parts_of_another_tokenizer(data, tmp_path, capsys):
     assert main(train(tmp_path / "e", data[0], paradigm="autoregressive", more=more)) == 0
 
 
+@pytest.mark.slow
 def test_several_cameras_and_an_own_network_that_measures_pictures(tmp_path, capsys):
     cameras = ("front", "down")
     data = record(tmp_path / "data", cameras=cameras)

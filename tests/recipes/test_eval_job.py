@@ -159,6 +159,7 @@ class Spy:
         return chunk
 
 
+@pytest.mark.slow
 def test_films_repeat_the_episodes_that_failed(tmp_path):
     spy: Any = Spy(tiny(cameras=("front", "wrist")))
     config = EvalConfig(("PickUp",), ("positions",), episodes=5, num_envs=3)

@@ -37,6 +37,7 @@ with process_group("cpu") as device:
 """
 
 
+@pytest.mark.slow
 def test_torchrun_gives_what_one_process_gives(tmp_path):
     script = tmp_path / "train.py"
     script.write_text(SCRIPT.format(here=str(Path(__file__).parent), out=str(tmp_path / "two")))

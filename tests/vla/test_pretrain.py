@@ -115,6 +115,7 @@ def two_squares(rng: np.random.Generator, pointed: bool = True) -> Episode:
     return Episode(columns, words, 10, {"robot": "toy", "control_mode": "xy"})
 
 
+@pytest.mark.slow
 def test_the_first_keypoint_learns_to_lie_on_what_is_named(tmp_path):
     rng = np.random.default_rng(0)
     fit = FitConfig(steps=250, batch_size=32, learning_rate=4e-3, log_every=250)
