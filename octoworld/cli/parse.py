@@ -35,7 +35,7 @@ def _spelled_out(cls: type, argv: list[str]) -> list[str]:
     fields = dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ()
     either = {f.name.replace("_", "-") for f in fields if f.type == "bool | None"}
     words: list[str] = []
-    for word, after in zip(argv, [*argv[1:], ""], strict=True):
+    for word, after in zip(argv, [*argv, ""][1:], strict=True):
         name = word.removeprefix("--")
         if word.startswith("--no-") and name.removeprefix("no-") in either:
             words += [f"--{name.removeprefix('no-')}", "False"]

@@ -2,6 +2,7 @@
 
 import pytest
 
+from octoworld.cli.demo import DemoArgs
 from octoworld.cli.parse import parse
 from octoworld.cli.play import PlayArgs
 
@@ -20,3 +21,8 @@ from octoworld.cli.play import PlayArgs
 def test_a_switch_with_three_states(words, live):
     args = parse(PlayArgs, "play", words.split())
     assert args.live is live and str(args.policy) == "PickUp" and args.serve is None
+
+
+def test_a_verb_may_stand_alone():
+    assert parse(DemoArgs, "demo", []).serve is None
+    assert parse(DemoArgs, "demo", ["--serve"]).serve is True
