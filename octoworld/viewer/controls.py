@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import viser
+from numpy.typing import NDArray
 from viser._messages import HotkeyKey
 
 from .scenepage import ScenePage
@@ -42,6 +44,27 @@ class Order:
     whose `program` SOURCE runs, or is to be shown as a way to the goal (`suggest`); `finish` ends
     it all."""
     value: Any = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ControlInstant:
+    """What every such page shows of one moment."""
+
+    instruction: str
+    headline: str
+    """How the episode stands, in words."""
+    seed: int
+    """Of the start."""
+    driver: str
+    """Who acts."""
+    seconds: float
+    """Into the episode, of the world's time [s]."""
+    row: NDArray[np.float64]
+    """How the world looks, (S,), see `recording`."""
+    lines: tuple[str, ...] = ()
+    """More to say: stages, what is recorded, what failed."""
+    is_paused: bool = False
+    is_recording: bool = False
 
 
 class ControlPage(ScenePage):
@@ -115,17 +138,17 @@ class ControlPage(ScenePage):
         """The person wants something."""
         self._order(Order(what, value))
 
-    def show_controls(self, seed: int, driver: str, is_paused: bool, is_recording: bool) -> None:
+    def show_controls(self, now: ControlInstant) -> None:
         """How things stand."""
-        self._label("pause", "Go on" if is_paused else "Pause")
+        self._label("pause", "Go on" if now.is_paused else "Pause")
         if "record" in self.buttons:
-            self._label("record", "Stop recording" if is_recording else "Record")
-        if seed != self._seed:
-            self._seed = seed
-            self.seed.value = seed
-        if driver != self._driver:
-            self._driver = driver
-            self.driver.value = driver
+            self._label("record", "Stop recording" if now.is_recording else "Record")
+        if now.seed != self._seed:
+            self._seed = now.seed
+            self.seed.value = now.seed
+        if now.driver != self._driver:
+            self._driver = now.driver
+            self.driver.value = now.driver
 
     def _clicked(self, what: Button) -> None:
         self.tell(what, self._values[what]())

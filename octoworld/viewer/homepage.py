@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 import viser
-from numpy.typing import NDArray
 
-from .controls import ControlPage, Order
+from .controls import ControlInstant, ControlPage, Order
 from .frames import Frames
 from .programs import turn_html
 from .scenepage import write
@@ -58,19 +57,10 @@ class HomeOffer:
     """Where recordings go."""
 
 
-@dataclass(frozen=True)
-class HomeInstant:
+@dataclass(frozen=True, kw_only=True)
+class HomeInstant(ControlInstant):
     """What the page shows of one moment."""
 
-    instruction: str
-    headline: str
-    """How the episode stands, in words."""
-    seed: int
-    driver: str
-    seconds: float
-    """Simulated time since the start [s]."""
-    row: NDArray[np.float64]
-    """How the home looks, (S,), see `recording`."""
     slots: Mapping[str, tuple[Slot, ...]]
     """Skill -> its arguments, with the names that exist now."""
     goal: Mapping[str, bool]
@@ -81,14 +71,10 @@ class HomeInstant:
     """What acts now or did last, see `octoworld.data.programs`; a call that comes is its last."""
     num_done: int = 0
     """Calls of the turn that are done."""
-    lines: tuple[str, ...] = ()
-    """More to say: what is recorded, what failed."""
     images: Mapping[str, Frames] = field(default_factory=dict)
     """Pictures (H, W, 3) by camera; the same object as before: nothing has moved."""
     suggested: str = ""
     """A program for the text box; it is put there when it is another than before."""
-    is_paused: bool = False
-    is_recording: bool = False
 
 
 class HomePage(ControlPage):
@@ -188,7 +174,7 @@ class HomePage(ControlPage):
         write(self.instruction, f"### “{now.instruction}”")
         lines = [f"**{now.headline}** · {now.seconds:.1f} simulated s", *now.lines]
         write(self.status, "\n\n".join(lines))
-        self.show_controls(now.seed, now.driver, now.is_paused, now.is_recording)
+        self.show_controls(now)
         if now.slots != self._slots:
             self._slots = now.slots
             self._arrange()

@@ -12,7 +12,7 @@ import numpy as np
 import viser
 from numpy.typing import NDArray
 
-from .controls import ControlPage, Order
+from .controls import ControlInstant, ControlPage, Order
 from .frames import Frames, difference
 from .held import Held
 from .scenepage import UNHEARD, write
@@ -77,22 +77,10 @@ class Offer:
     """Where recordings go; empty: they cannot be made."""
 
 
-@dataclass(frozen=True)
-class Instant:
+@dataclass(frozen=True, kw_only=True)
+class Instant(ControlInstant):
     """What the page shows of one moment."""
 
-    instruction: str
-    headline: str
-    """How the episode stands, in words."""
-    seed: int
-    """Of the start."""
-    driver: str
-    seconds: float
-    """Into the episode [s]."""
-    row: NDArray[np.float64]
-    """How the world looks, (S,), see `recording`."""
-    lines: tuple[str, ...] = ()
-    """More to say: stages, what is recorded, what failed."""
     images: Mapping[str, Frames] = field(default_factory=dict)
     """Pictures (H, W, 3) by camera; none leaves those that are shown."""
     imagined: Mapping[str, Frames] = field(default_factory=dict)
@@ -103,8 +91,6 @@ class Instant:
     """Where the drag handle is, (3,) [m]; None: there is none."""
     dreamt: NDArray[np.float64] | None = None
     """Where the world model believes the robot to be, (3,) [m], drawn as a ball; None: nowhere."""
-    is_paused: bool = False
-    is_recording: bool = False
 
 
 class LivePage(ControlPage):
@@ -195,7 +181,7 @@ class LivePage(ControlPage):
         lines = [f"**{now.headline}** · {now.seconds:.1f} s", *now.lines]
         write(self.status, "\n\n".join(lines))
         write(self._listening, "" if self.held.is_listening else UNHEARD)
-        self.show_controls(now.seed, now.driver, now.is_paused, now.is_recording)
+        self.show_controls(now)
         self.stage.show(now.row)
         self._place(now)
         for camera in dict.fromkeys([*now.imagined, *now.images]):

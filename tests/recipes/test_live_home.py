@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 
@@ -20,6 +16,8 @@ from octoworld.recipes.unfinished import recover
 from octoworld.viewer.controls import Order
 from tasks.household import Household, Instance, SkillCall, solve
 from vla.programmer import make_runner, replay_programs
+
+from .killed import run_killed
 
 TASK, SEED, PORT = "put_away:mug:cabinet", 3, 18820
 LOOP = "for piece in ['counter_1', 'counter_2']:\n    go_to(piece)\n    print(look(piece))\n"
@@ -160,37 +158,20 @@ def test_every_name_that_is_offered_exists():
 
 
 KILLED = f"""
-import os, signal, sys
-from pathlib import Path
 from octoworld.recipes.live.home import HomeConfig, play_home
-from octoworld.viewer.controls import Order
-
-class Fatal:
-    ticks = 0
-
-    def restart(self):
-        pass
-
-    def tick(self):
-        self.ticks += 1
-        if self.ticks == 3:
-            os.kill(os.getpid(), signal.SIGKILL)
 
 def record(page, session):
     session.steering.tell(Order("record"))
     session.steering.tell(Order("driver", "expert"))
 
 config = HomeConfig(first_seed={SEED}, port={PORT})
-play_home("{TASK}", Path(sys.argv[1]), config, clock=Fatal(), on_open=record)
+play_home("{TASK}", out, config, clock=Fatal(3), on_open=record)
 """
 
 
 def test_a_killed_server_loses_no_call(tmp_path):
     out = tmp_path / "data"
-    ended = subprocess.run(
-        [sys.executable, "-c", KILLED, str(out)], capture_output=True, text=True, check=False
-    )
-    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    run_killed(KILLED, out)
     assert not out.exists()
     (line,) = recover(out)
     assert line == f"recovered an unfinished recording of 4 steps into {out}"

@@ -67,6 +67,7 @@ def test_the_shipped_eye_sees_what_lies_about(repository, tmp_path):
     found = sight(eye, stills)
     assert found["places recall"] > 0.98 and found["states recall"] > 0.95
     assert found["things recall"] > 0.65 and found["things precision"] > 0.65
+    assert found["colours recall"] > 0.5 and found["colours precision"] > 0.5
     with pytest.raises(CheckpointError, match=r"other settings \(eye\)"):
         learn_to_see(replace(config, eye=replace(config.eye, features=8)), tmp_path / "other")
 

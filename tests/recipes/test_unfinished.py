@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import sys
 
@@ -17,31 +16,19 @@ from octoworld.recipes.live import LiveConfig, play_live
 from octoworld.recipes.unfinished import Keeper, recover
 from octoworld.viewer.controls import Order
 
+from .killed import run_killed
+
 SEED, PORT = 7, 18720
 ROWS = 6
 LIVE = f"""
-import os, signal, sys
-from pathlib import Path
 from octoworld.recipes.live import LiveConfig, play_live
-from octoworld.viewer.controls import Order
-
-class Fatal:
-    ticks = 0
-
-    def restart(self):
-        pass
-
-    def tick(self):
-        self.ticks += 1
-        if self.ticks == {ROWS}:
-            os.kill(os.getpid(), signal.SIGKILL)
 
 def record(page, session):
     for order in (Order("record"), Order("dial", ("gravity", 1.0))):
         session.steering.tell(order)
 
 config = LiveConfig({SEED}, seconds=60.0, port={PORT})
-play_live("Reach", Path(sys.argv[1]), config, clock=Fatal(), on_open=record)
+play_live("Reach", out, config, clock=Fatal({ROWS}), on_open=record)
 """
 
 
@@ -49,10 +36,7 @@ play_live("Reach", Path(sys.argv[1]), config, clock=Fatal(), on_open=record)
 def left(tmp_path_factory):
     """The folder in which a killed session left its recording, and what stood in it."""
     out = tmp_path_factory.mktemp("killed") / "data"
-    ended = subprocess.run(
-        [sys.executable, "-c", LIVE, str(out)], capture_output=True, text=True, check=False
-    )
-    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    run_killed(LIVE, out)
     found = read_journal(out.with_name("data.unfinished"))
     assert found is not None
     return out, found

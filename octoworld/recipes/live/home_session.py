@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import time
 from dataclasses import replace
-from typing import Protocol
 
 from numpy.typing import NDArray
 
@@ -26,7 +25,7 @@ from .cast import YOU
 from .home_cast import PLANS, slots_of
 from .home_recorder import HomeRecorder
 from .home_turns import HomeTurns
-from .session import IDLE, STILL_PERIOD
+from .session import IDLE, STILL_PERIOD, Page
 from .steering import Steering
 
 CAMERAS = {"ego": SURROUND[0], "above": ABOVE, "house": HOUSE}
@@ -35,14 +34,6 @@ PICTURE = (192, 192)
 """Of what is shown, (H, W)."""
 AFTER_END = 2.0
 """Until the next start, where one is to follow [s]."""
-
-
-class Page(Protocol):
-    """Where a session is seen."""
-
-    def show(self, now: HomeInstant) -> None:
-        """Draw an instant."""
-        ...
 
 
 class HomeSession:
@@ -85,7 +76,7 @@ class HomeSession:
         """Of the start."""
         return self.house.instance.start
 
-    def run(self, page: Page, most_rounds: int | None = None) -> None:
+    def run(self, page: Page[HomeInstant], most_rounds: int | None = None) -> None:
         """Until the person finishes, or after `most_rounds` looks at what is wanted."""
         try:
             self._show(page)
@@ -105,7 +96,7 @@ class HomeSession:
 
     # -- what is wanted ------------------------------------------------------------------------
 
-    def _take_orders(self, page: Page) -> bool:
+    def _take_orders(self, page: Page[HomeInstant]) -> bool:
         """Do what is wanted; whether another call follows."""
         stands, wants_step, is_new = self.is_paused or not self._acts, False, False
         for order in self.steering.take(IDLE if stands else 0.0):
@@ -192,7 +183,7 @@ class HomeSession:
 
     # -- what is seen --------------------------------------------------------------------------
 
-    def _show(self, page: Page) -> None:
+    def _show(self, page: Page[HomeInstant]) -> None:
         self._shown = time.monotonic()
         house, recorder = self.house, self.recorder
         turn, count = self.turns.shown

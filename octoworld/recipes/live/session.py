@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,10 +36,13 @@ JUDGED, ACTIONS = "reward and success", "actions"
 MOST_ACTIONS = 8
 
 
-class Page(Protocol):
+Shown = TypeVar("Shown", contravariant=True)
+
+
+class Page(Protocol[Shown]):
     """Where a session is seen."""
 
-    def show(self, now: Instant) -> None:
+    def show(self, now: Shown) -> None:
         """Draw an instant."""
         ...
 
@@ -81,7 +84,7 @@ class LiveSession:
         own = {JUDGED: ("reward", "success"), ACTIONS: tuple(names[:MOST_ACTIONS])}
         return ({} if self.dream is None else self.dream.curves) | own
 
-    def run(self, page: Page, most_steps: int | None = None) -> None:
+    def run(self, page: Page[Instant], most_steps: int | None = None) -> None:
         """Until the person finishes, or after `most_steps`; what is being recorded is saved."""
         try:
             self._start(self.seed)
@@ -100,7 +103,7 @@ class LiveSession:
 
     # -- what is wanted ------------------------------------------------------------------------
 
-    def _take_orders(self, page: Page) -> bool:
+    def _take_orders(self, page: Page[Instant]) -> bool:
         """Do what is wanted; whether the world then makes a step."""
         stands = self.is_paused or self.is_over
         wants_step = False
@@ -204,7 +207,7 @@ class LiveSession:
         self.is_over, self._since, self._headline = False, np.inf, "Running"
         self._clock.restart()
 
-    def _advance(self, page: Page) -> None:
+    def _advance(self, page: Page[Instant]) -> None:
         """One control step of the true world, and of the dream."""
         env, dream, obs = self.env, self.dream, self._obs
         seen = dream.observation(obs) if dream is not None and self._sees_dream else obs
@@ -247,7 +250,9 @@ class LiveSession:
         self.is_over, self._ended = True, time.monotonic()
         self.recorder.end()
 
-    def _show(self, page: Page, values: dict[str, dict[str, float]], *, always: bool) -> None:
+    def _show(
+        self, page: Page[Instant], values: dict[str, dict[str, float]], *, always: bool
+    ) -> None:
         now = time.monotonic()
         if not always and self._real and now - self._shown < SHOW_PERIOD:
             return
