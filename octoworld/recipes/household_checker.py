@@ -22,7 +22,7 @@ from octoworld.core.io import read_json, write_json
 from octoworld.core.registry import register_bench
 from octoworld.core.rng import derive_seed
 from tasks.household import IMPERFECT, SPLITS, Household, Instance, SkillCall, explore, solve
-from tasks.household.checker import Checker
+from tasks.household.checker import check_success
 from tasks.household.goals import text
 from tasks.household.programs import run as run_calls
 
@@ -97,12 +97,6 @@ def play(number: int) -> tuple[Household, str]:
     return house, kind
 
 
-def judged(house: Household) -> bool:
-    """What the independent checker says of the present state."""
-    house.views.set_state(house.state)
-    return Checker(house.home, house.views.world, house.state).success(text(house.goal))
-
-
 def check(episodes: int, folder: Path = FOLDER, seconds: float = float("inf")) -> dict[str, Any]:
     """Go on with the count until `episodes` are done or the time is up; what is stored."""
     path = folder / "counts.json"
@@ -121,7 +115,7 @@ def check(episodes: int, folder: Path = FOLDER, seconds: float = float("inf")) -
         while stored["pending"] and time.monotonic() - began < seconds:
             number = stored["pending"].pop(0)
             house, kind = play(number)
-            mine, other = house.success, judged(house)
+            mine, other = house.success, check_success(house)
             row = stored["kinds"][kind]
             row["episodes"] += 1
             row["successes"] += int(mine)
@@ -194,7 +188,7 @@ def main() -> None:
         print(row)
 
 
-__all__ = ["KINDS", "check", "instance_of", "judged", "play", "random_calls"]
+__all__ = ["KINDS", "check", "instance_of", "play", "random_calls"]
 
 if __name__ == "__main__":
     main()

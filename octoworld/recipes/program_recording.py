@@ -102,13 +102,12 @@ def look(household: Household) -> dict[str, NDArray]:
     """How a household looks now: the columns of a row of its recordings."""
     state, views = household.state, household.views
     shown = household.motion.shown()
-    pictures = views.render(state, tuple(CAMERAS.values()), PICTURE, shown)
+    with views.lock:
+        pictures = views.render(state, tuple(CAMERAS.values()), PICTURE, shown)
+        whole = np.array(views.world.get_state()[0])
     felt = [*state.base, float(bool(state.held)), state.time]
     images = {f"observation.images.{c}": p for c, p in zip(CAMERAS, pictures, strict=True)}
-    return images | {
-        "observation.state": np.array(felt, np.float32),
-        "sim_state": np.array(views.world.get_state()[0]),
-    }
+    return images | {"observation.state": np.array(felt, np.float32), "sim_state": whole}
 
 
 def record_programs(

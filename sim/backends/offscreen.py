@@ -10,6 +10,7 @@ import importlib
 import os
 import platform
 import sys
+import threading
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -67,6 +68,19 @@ def make_gl_context(width: int, height: int) -> tuple[str, Any]:
     raise RenderError(f"no off-screen OpenGL could be started ({'; '.join(failures)}). {ADVICE}")
 
 
+def let_go(name: str) -> None:
+    """Leave this thread without a current context, so that other threads can use it."""
+    if name == "egl":
+        egl = importlib.import_module("mujoco.egl")
+        none = egl.EGL.EGL_NO_SURFACE
+        egl.EGL.eglMakeCurrent(egl.EGL_DISPLAY, none, none, egl.EGL.EGL_NO_CONTEXT)
+    elif name == "osmesa":
+        osmesa = importlib.import_module("mujoco.osmesa")
+        osmesa.osmesa.OSMesaMakeCurrent(None, None, osmesa.GL.GL_FLOAT, 0, 0)
+    elif glfw := sys.modules.get("glfw"):
+        glfw.make_context_current(None)
+
+
 def _forget(name: str) -> None:
     """Undo the choice that PyOpenGL makes for good on import, so that another can follow."""
     os.environ.pop("PYOPENGL_PLATFORM", None)
@@ -107,7 +121,7 @@ class _Target:
         """Free the resources in their own context: another one may be current by now."""
         self.gl.make_current()
         self.context.free()
-        self.gl.free()
+        self.gl.free()  # lets go of it, too
 
 
 def _free(targets: dict[tuple[int, int, bool], _Target]) -> None:
@@ -139,6 +153,7 @@ class Offscreen:
 
     A context that is freed while another is current takes that one's resources with it, and
     later images are silently wrong; so contexts are owned here alone and never replaced.
+    Threads may draw in turn: a context is current for as long as something is drawn.
     """
 
     def __init__(self, model: mujoco.MjModel) -> None:
@@ -152,6 +167,7 @@ class Offscreen:
         self._camera = mujoco.MjvCamera()
         self._camera.type = mujoco.mjtCamera.mjCAMERA_FIXED.value
         self._targets: dict[tuple[int, int, bool], _Target] = {}
+        self._lock = threading.Lock()
         # a forgotten owner frees its contexts too, in the right order
         self._finalizer = weakref.finalize(self, _free, self._targets)
         self._finalizer.atexit = False
@@ -174,16 +190,15 @@ class Offscreen:
         Raises:
             RenderError: no OpenGL, or `size` is beyond the model's off-screen buffer.
         """
-        target, scene = self._prepare(camera, size, exact)
         images = np.empty((len(rows), *size, 3), np.uint8)
-        for i, (row, colors, image) in enumerate(zip(rows, rgba, images, strict=True)):
-            self.model.geom_rgba[:] = colors
-            with (
-                nullcontext() if looks is None else looks[0].drawn(self.model, looks[1][i], camera)
-            ):
-                self._place(row, scene)
-            mujoco.mjr_render(target.rect, scene, target.context)
-            mujoco.mjr_readPixels(image, None, target.rect, target.context)
+        with self._drawing(camera, size, exact) as (target, scene):
+            for i, (row, colors, image) in enumerate(zip(rows, rgba, images, strict=True)):
+                self.model.geom_rgba[:] = colors
+                other = looks[0].drawn(self.model, looks[1][i], camera) if looks else nullcontext()
+                with other:
+                    self._place(row, scene)
+                mujoco.mjr_render(target.rect, scene, target.context)
+                mujoco.mjr_readPixels(image, None, target.rect, target.context)
         return images[:, ::-1].copy()  # OpenGL's first row is the lowest
 
     def depth(
@@ -197,16 +212,16 @@ class Offscreen:
 
         Of the colours (n, ngeom, 4) only the opacity matters: what is clear is not there.
         """
-        target, scene = self._prepare(camera, size, exact=True)
         images = np.empty((len(rows), *size), np.float32)
         scale = self.model.stat.extent
         near, far = self.model.vis.map.znear * scale, self.model.vis.map.zfar * scale
-        for row, colors, image in zip(rows, rgba, images, strict=True):
-            self.model.geom_rgba[:] = colors
-            self._place(row, scene)
-            with _ids_as_colors(scene):
-                mujoco.mjr_render(target.rect, scene, target.context)
-            mujoco.mjr_readPixels(None, image, target.rect, target.context)
+        with self._drawing(camera, size, exact=True) as (target, scene):
+            for row, colors, image in zip(rows, rgba, images, strict=True):
+                self.model.geom_rgba[:] = colors
+                self._place(row, scene)
+                with _ids_as_colors(scene):
+                    mujoco.mjr_render(target.rect, scene, target.context)
+                mujoco.mjr_readPixels(None, image, target.rect, target.context)
         # d = near (far / z - 1) / (far - near): 1 at the near plane, 0 at the far one
         d = images[:, ::-1].astype(np.float64)
         metres = far * near / (d * (far - near) + near)
@@ -224,26 +239,28 @@ class Offscreen:
 
         The sky is 0; of the colours (n, ngeom, 4) only the opacity matters.
         """
-        target, scene = self._prepare(camera, size, exact=True)
         images = np.empty((len(rows), *size, 3), np.uint8)
         out = np.empty((len(rows), *size), np.int32)
-        for row, colors, image, ids in zip(rows, rgba, images, out, strict=True):
-            self.model.geom_rgba[:] = colors
-            self._place(row, scene)
-            with _ids_as_colors(scene):
-                mujoco.mjr_render(target.rect, scene, target.context)
-            mujoco.mjr_readPixels(image, None, target.rect, target.context)
-            # MuJoCo colours a geom by 1 + its place in the drawing list; 0 is the sky
-            table = np.zeros(scene.ngeom + 1, np.int32)
-            for geom in scene.geoms[: scene.ngeom]:
-                if geom.objtype == mujoco.mjtObj.mjOBJ_GEOM and geom.segid >= 0:
-                    table[geom.segid + 1] = segment_of_geom[geom.objid]
-            ids[...] = table[image[::-1].astype(np.int32) @ (1, 1 << 8, 1 << 16)]
+        with self._drawing(camera, size, exact=True) as (target, scene):
+            for row, colors, image, ids in zip(rows, rgba, images, out, strict=True):
+                self.model.geom_rgba[:] = colors
+                self._place(row, scene)
+                with _ids_as_colors(scene):
+                    mujoco.mjr_render(target.rect, scene, target.context)
+                mujoco.mjr_readPixels(image, None, target.rect, target.context)
+                # MuJoCo colours a geom by 1 + its place in the drawing list; 0 is the sky
+                table = np.zeros(scene.ngeom + 1, np.int32)
+                for geom in scene.geoms[: scene.ngeom]:
+                    if geom.objtype == mujoco.mjtObj.mjOBJ_GEOM and geom.segid >= 0:
+                        table[geom.segid + 1] = segment_of_geom[geom.objid]
+                ids[...] = table[image[::-1].astype(np.int32) @ (1, 1 << 8, 1 << 16)]
         return out
 
-    def _prepare(
+    @contextmanager
+    def _drawing(
         self, camera: int, size: tuple[int, int], exact: bool
-    ) -> tuple[_Target, mujoco.MjvScene]:
+    ) -> Iterator[tuple[_Target, mujoco.MjvScene]]:
+        """The target of a size and the drawing list; its context is current, for one thread."""
         height, width = size
         limit = self.model.vis.global_
         if not (0 < height <= limit.offheight and 0 < width <= limit.offwidth):
@@ -251,16 +268,21 @@ class Offscreen:
                 f"image size {size} (H, W): expected 1..{limit.offheight}, 1..{limit.offwidth}"
             )
         key = (height, width, exact)
-        if key not in self._targets:
-            self._targets[key] = _Target(self.model, height, width, exact)
-            if len(self._targets) == 1:
-                # registered after the first context, so that it runs before EGL's own farewell
-                atexit.register(_free, self._targets)
-        if self._scene is None:
-            self._scene = mujoco.MjvScene(self.model, maxgeom=self.model.ngeom + 100)
-        self._targets[key].gl.make_current()
-        self._camera.fixedcamid = camera
-        return self._targets[key], self._scene
+        with self._lock:
+            if key not in self._targets:
+                self._targets[key] = _Target(self.model, height, width, exact)
+                if len(self._targets) == 1:
+                    # registered after the first context, so that it runs before EGL's own farewell
+                    atexit.register(_free, self._targets)
+            target = self._targets[key]
+            if self._scene is None:
+                self._scene = mujoco.MjvScene(self.model, maxgeom=self.model.ngeom + 100)
+            target.gl.make_current()
+            self._camera.fixedcamid = camera
+            try:
+                yield target, self._scene
+            finally:
+                let_go(target.name)
 
     def _place(self, row: NDArray[np.float64], scene: mujoco.MjvScene) -> None:
         """Fill the drawing list with a state."""

@@ -123,13 +123,14 @@ def _posed(
 ) -> Iterator[tuple[int, Piece, frozenset[str]]]:
     """Each wanted piece (all), with the robot before it, and the furniture of other rooms."""
     home, shown = views.home, state.copy()
-    for room in home.rooms:
-        elsewhere = frozenset(p.name for p in home.pieces if p.room != room)
-        for index, piece in enumerate(home.pieces):
-            if piece.room == room and (wanted is None or piece.name in wanted):
-                shown.base = photo_pose(piece)
-                views.set_state(shown)
-                yield index, piece, elsewhere
+    with views.lock:
+        for room in home.rooms:
+            elsewhere = frozenset(p.name for p in home.pieces if p.room != room)
+            for index, piece in enumerate(home.pieces):
+                if piece.room == room and (wanted is None or piece.name in wanted):
+                    shown.base = photo_pose(piece)
+                    views.set_state(shown)
+                    yield index, piece, elsewhere
 
 
 def _sharp(size: tuple[int, int]) -> tuple[int, int]:

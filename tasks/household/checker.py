@@ -10,15 +10,19 @@ from __future__ import annotations
 import math
 import re
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .bodies import joint_names, moving_body, opened_at
 from .furniture import BOARD
+from .goals import text
 from .home import Home, Piece
 from .objects import GROUPS, KINDS, kind_of
 from .state import COLD, COOKED_AFTER, HOT, State
+
+if TYPE_CHECKING:
+    from .household import Household
 
 LEVEL = 0.006
 """How far from its support a thing may be to count as standing on it [m]."""
@@ -30,6 +34,15 @@ GRASP = 0.04
 """Distance of the tool from a thing that is held [m]."""
 STAND = 0.02
 """Distance of the base from the stand of the piece that it is at [m]."""
+
+
+def check_success(household: Household) -> bool:
+    """Whether a kinematic household's goal is true in its MuJoCo world, as it is now."""
+    views = household.views
+    with views.lock:
+        views.set_state(household.state)
+        checker = Checker(household.home, views.world, household.state)
+        return checker.success(text(household.goal))
 
 
 class Checker:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -66,10 +67,13 @@ def views_of(home: Home) -> Views:
 
 
 class Views:
-    """The MuJoCo world of a home. It is set to a state before each use, and keeps no other."""
+    """The MuJoCo world of a home. It is set to a state before each use, and keeps no other.
+
+    Whoever sets it to a state holds `lock` until it has what it wants of that state.
+    """
 
     def __init__(self, home: Home) -> None:
-        self.home = home
+        self.home, self.lock = home, threading.RLock()
         self.scene = household_scene(home)
         self.world = BACKENDS.get("mujoco")(self.scene, 1, num_threads=1)
         self._pool = pool()
@@ -164,20 +168,22 @@ class Views:
         shown: Shown | None = None,
     ) -> NDArray[np.uint8]:
         """Pictures (n, H, W, 3) of a state by some cameras; `shown` as for `set_state`."""
-        self.set_state(state, shown)
-        return np.concatenate([self.world.render(camera, size=size) for camera in cameras])
+        with self.lock:
+            self.set_state(state, shown)
+            return np.concatenate([self.world.render(camera, size=size) for camera in cameras])
 
     def seen(
         self, state: State, cameras: tuple[str, ...] = SURROUND, size: tuple[int, int] = (64, 64)
     ) -> list[set[str]]:
         """Names of the pieces and things of which each camera shows a pixel at least."""
-        self.set_state(state)
         names = self.world.segments
         known = {*self._pool, *self.home.by_name}
         found = []
-        for camera in cameras:
-            ids = np.unique(self.world.render_segmentation(camera, size=size))
-            found.append({names[i] for i in ids} & known)
+        with self.lock:
+            self.set_state(state)
+            for camera in cameras:
+                ids = np.unique(self.world.render_segmentation(camera, size=size))
+                found.append({names[i] for i in ids} & known)
         return found
 
 

@@ -11,7 +11,6 @@ from octoworld.data.programs import PROGRAM
 from octoworld.data.reader import Dataset
 from octoworld.recipes.live.home import HomeConfig, play_home
 from octoworld.viewer.homepage import HomePage
-from tasks.household.views import views_of
 
 from .browser import UNDRAWN, needs_browser, open_tab, pictures, wait_for
 
@@ -36,10 +35,7 @@ class Job(threading.Thread):
             self.opened.set()
 
         config = HomeConfig(first_seed=3, port=18880, pace=10.0)
-        try:
-            self.facts = play_home("put_away:mug:cabinet", self.out, config, on_open=on_open)
-        finally:
-            views_of.cache_clear()  # their OpenGL contexts are this thread's
+        self.facts = play_home("put_away:mug:cabinet", self.out, config, on_open=on_open)
 
     @property
     def now(self):

@@ -227,9 +227,10 @@ class HomeSession:
         now = (house.instance.key, house.num_calls)
         if self._seen is None or self._seen[0] != now:
             views = house.views
-            drawn = views.render(
-                house.state, tuple(CAMERAS.values()), PICTURE, house.motion.shown()
-            )
-            images = dict(zip(CAMERAS, drawn, strict=True))
-            self._seen = now, views.world.get_state()[0].copy(), images
+            with views.lock:
+                drawn = views.render(
+                    house.state, tuple(CAMERAS.values()), PICTURE, house.motion.shown()
+                )
+                whole = views.world.get_state()[0].copy()
+            self._seen = now, whole, dict(zip(CAMERAS, drawn, strict=True))
         return self._seen[1:]

@@ -11,8 +11,7 @@ import torch
 from octoworld.core.io import read_json, write_json
 from octoworld.core.rng import derive_seed, torch_generator
 from tasks.household import Household, solve
-from tasks.household.checker import Checker
-from tasks.household.goals import text
+from tasks.household.checker import check_success
 from vla.programmer import Runner, make_runner, run_episode, run_program
 from vla.programmer.tiny import Seen, TinyAgent, TinyProgrammer, program_text
 
@@ -92,16 +91,10 @@ def judged(scenes: Scenes, programs: Sequence[str], check: bool) -> dict[str, An
         rows["ok"].append(int(execution.ok))
         rows["calls"].append(len(execution.calls))
         if check:
-            rows["checked"].append(int(checked(house)))
+            rows["checked"].append(int(check_success(house)))
             rows["replayed"].append(int(_same_again(house, runner, program)))
     families = [i.task.family_name for i in scenes.instances]
     return rows | {"family": families, "start": [i.start for i in scenes.instances]}
-
-
-def checked(house: Household) -> bool:
-    """Success by the independent checker, from poses and joints of the MuJoCo world."""
-    house.views.set_state(house.state)
-    return Checker(house.home, house.views.world, house.state).success(text(house.goal))
 
 
 def _same_again(house: Household, runner: Runner, program: str) -> bool:

@@ -136,14 +136,18 @@ def openenv_environment(make_scene: MakeScene, tasks: Tasks, **settings: Any) ->
     return ProgramEnvironment, ProgramAction, ProgramObservation
 
 
-def openenv_app(make_scene: MakeScene, tasks: Tasks, **settings: Any) -> Any:
-    """The FastAPI application; DependencyError without openenv."""
+def openenv_app(
+    make_scene: MakeScene, tasks: Tasks, *, max_sessions: int = 16, **settings: Any
+) -> Any:
+    """The FastAPI application, for `max_sessions` at a time; DependencyError without openenv."""
     environment, action, observation = openenv_environment(make_scene, tasks, **settings)
     from openenv.core.env_server.http_server import (  # pyright: ignore[reportMissingImports]
         create_app,
     )
 
-    return create_app(environment, action, observation, env_name="octoworld")
+    return create_app(
+        environment, action, observation, env_name="octoworld", max_concurrent_envs=max_sessions
+    )
 
 
 def _rows(tasks: Tasks, split: str) -> Sequence[Mapping[str, Any]]:
