@@ -129,6 +129,7 @@ BENCHES: Registry = Registry(
         "octoworld.recipes.octopus.bench",
         "octoworld.recipes.reflector.bench",
         "octoworld.recipes.rlir.bench",
+        "octoworld.recipes.program_bench",
         "octoworld.recipes.soak_bench",
         "octoworld.recipes.suite.bench",
         "octoworld.recipes.suite.headroom",
