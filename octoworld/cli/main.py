@@ -27,6 +27,7 @@ VERBS: dict[str, dict[str, tuple[str, str]]] = {
         ),
         "sft": ("sft", "fine-tune a policy on demonstrations"),
         "worldmodel": ("worldmodel", "train or examine a video world model of any robot"),
+        "programmer": ("programmer", "teach or test an agent that writes programs for households"),
         "eval": ("eval", "success of a saved policy by task and split, or beside another"),
         "publish": ("publish", "small checkpoints of a run, for other runs to start from"),
     },

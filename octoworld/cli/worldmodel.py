@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-import importlib
-
-from octoworld.core.errors import ConfigError
+from .subverbs import dispatch
 
 SUBVERBS: dict[str, tuple[str, str]] = {
     "train": ("worldmodel_train", "train a world model on data sets, flow or autoregressive"),
@@ -24,22 +21,6 @@ SUBVERBS: dict[str, tuple[str, str]] = {
 
 def main(argv: list[str]) -> int:
     """Run the sub-verb; returns the exit status."""
-    if not argv or argv[0] in ("-h", "--help"):
-        print(overview())
-        return 0
-    name, *rest = argv
-    if name not in SUBVERBS:
-        near = difflib.get_close_matches(name, SUBVERBS, n=1, cutoff=0.5)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ConfigError(f"unknown worldmodel verb {name!r}.{hint} Known: {', '.join(SUBVERBS)}.")
-    module = SUBVERBS[name][0]
-    if name == "eval" and "--card" in rest:  # other arguments: policies instead of recordings
-        module = "worldmodel_card"
-    return importlib.import_module(f"octoworld.cli.{module}").main(rest)
-
-
-def overview() -> str:
-    """What `--help` prints."""
-    lines = ["usage: octoworld worldmodel VERB ...", ""]
-    lines += [f"  {name:12} {text}" for name, (_, text) in SUBVERBS.items()]
-    return "\n".join([*lines, "", "`octoworld worldmodel VERB --help` explains one verb."])
+    card = argv[:1] == ["eval"] and "--card" in argv  # other arguments: policies, not recordings
+    known = SUBVERBS | {"eval": ("worldmodel_card", SUBVERBS["eval"][1])} if card else SUBVERBS
+    return dispatch("worldmodel", known, argv)

@@ -16,11 +16,8 @@ the bare instruction (SmolVLA, pi0)."""
 
 
 @dataclass(frozen=True)
-class HfConfig:
-    """A pretrained model, an action head, and what of both is trained.
-
-    Fields marked "from the data" are filled in by supervised training when left at their default.
-    """
+class PretrainedConfig:
+    """Which pretrained vision-language model, and what of it is trained."""
 
     model: str = ""
     """Hub id, e.g. `HuggingFaceTB/SmolVLM2-500M-Video-Instruct`, or the model's folder."""
@@ -28,18 +25,62 @@ class HfConfig:
     """Commit, branch or tag on the hub; "" is its main branch."""
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Of the pretrained weights; `bfloat16` on CUDA alone. What is trained stays float32."""
-    head: Literal["tokens", "flow"] = "tokens"
-    """`tokens`: binned actions, said as words of the model's vocabulary (RT-2, OpenVLA).
-    `flow`: a transformer that denoises the chunk while it looks at the model's hidden states
-    (pi0, SmolVLA); it has no density, so that post-training needs `tokens`."""
-    cameras: tuple[str, ...] = ("front",)
-    """Cameras it looks through, each an image of the prompt, in this order."""
     image_size: int = 0
     """Side of the square that images are resized to before the model's own image processor has
     them [px]; 0 hands them over as they are."""
     image_processor: dict[str, Any] = field(default_factory=dict)
     """Settings of the model's image processor to replace, e.g. `{size: {longest_edge: 512}}`.
     Splitting of images into tiles is off unless set here: it multiplies the tokens."""
+    language_layers: int = 0
+    """Layers of the language model that are kept; 0 keeps all. SmolVLA keeps the lower half."""
+    tune: Literal["lora", "full", "frozen"] = "lora"
+    """The language model: low-rank adapters, all of its weights, or nothing."""
+    tune_vision: bool = False
+    """Train the vision tower and its projection too, all of their weights."""
+    lora_rank: int = 16
+    """Rank of the adapters."""
+    lora_alpha: int = 16
+    """The adapters' product is scaled by lora_alpha / lora_rank."""
+    lora_dropout: float = 0.0
+    """Dropout before the adapters; a density that post-training compares needs 0."""
+    lora_targets: tuple[str, ...] = ()
+    """Last names of the adapted layers, e.g. `q_proj`; () is every linear layer of the language
+    model but its output."""
+    gradient_checkpointing: bool = False
+    """Compute activations again in the backward pass: less memory, a third more time."""
+
+    def __post_init__(self) -> None:
+        self.check(
+            (self.image_size >= 0, "image_size", "0 or pixels"),
+            (self.language_layers >= 0, "language_layers", "0 or more"),
+            (self.lora_rank > 0, "lora_rank", "at least 1 (tune = 'frozen' has no adapters)"),
+            (0 <= self.lora_dropout < 1, "lora_dropout", "in [0, 1)"),
+            (self.tune != "full" or self.dtype == "float32", "tune",
+             "'lora' with dtype 'bfloat16': small steps of bfloat16 weights are rounded away"),
+            (not self.tune_vision or self.dtype == "float32", "tune_vision",
+             "False with dtype 'bfloat16'"),
+        )  # fmt: skip
+
+    def check(self, *checks: tuple[bool, str, str]) -> None:
+        """Raise ConfigError for the first (holds, name of a field, what is expected) that fails."""
+        for holds, name, expected in checks:
+            if not holds:
+                raise ConfigError(f"{name} = {getattr(self, name)!r}: expected {expected}")
+
+
+@dataclass(frozen=True)
+class HfConfig(PretrainedConfig):
+    """A pretrained model and an action head.
+
+    Fields marked "from the data" are filled in by supervised training when left at their default.
+    """
+
+    head: Literal["tokens", "flow"] = "tokens"
+    """`tokens`: binned actions, said as words of the model's vocabulary (RT-2, OpenVLA).
+    `flow`: a transformer that denoises the chunk while it looks at the model's hidden states
+    (pi0, SmolVLA); it has no density, so that post-training needs `tokens`."""
+    cameras: tuple[str, ...] = ("front",)
+    """Cameras it looks through, each an image of the prompt, in this order."""
     prompt: str = ""
     """Template; `{instruction}` is the task, `{state}` the proprioception as integers of 0 to 255
     (three standard deviations to each side, as in pi0.5). "" is the head's own."""
@@ -63,47 +104,20 @@ class HfConfig:
     """Attention heads of the action expert (`flow`)."""
     flow_steps: int = 10
     """Euler steps from noise to actions (`flow`; 10 in pi0 and SmolVLA)."""
-    language_layers: int = 0
-    """Layers of the language model that are kept; 0 keeps all. SmolVLA keeps the lower half."""
-    tune: Literal["lora", "full", "frozen"] = "lora"
-    """The language model: low-rank adapters, all of its weights, or nothing (`flow` alone)."""
-    tune_vision: bool = False
-    """Train the vision tower and its projection too, all of their weights."""
-    lora_rank: int = 16
-    """Rank of the adapters."""
-    lora_alpha: int = 16
-    """The adapters' product is scaled by lora_alpha / lora_rank."""
-    lora_dropout: float = 0.0
-    """Dropout before the adapters; a density that post-training compares needs 0."""
-    lora_targets: tuple[str, ...] = ()
-    """Last names of the adapted layers, e.g. `q_proj`; () is every linear layer of the language
-    model but its output."""
-    gradient_checkpointing: bool = False
-    """Compute activations again in the backward pass: less memory, a third more time."""
 
     def __post_init__(self) -> None:
-        checks = (
+        super().__post_init__()
+        self.check(
             (len(self.cameras) > 0, "cameras", "at least one camera"),
-            (self.image_size >= 0, "image_size", "0 or pixels"),
             (self.chunk_size > 0, "chunk_size", "at least 1"),
             (self.bins >= 2, "bins", "at least 2"),
             (self.width > 0 and self.width % (2 * self.heads) == 0, "width",
              f"a multiple of 2 * heads = {2 * self.heads}"),
             (self.depth > 0, "depth", "at least 1"),
             (self.flow_steps > 0, "flow_steps", "at least 1"),
-            (self.language_layers >= 0, "language_layers", "0 or more"),
-            (self.lora_rank > 0, "lora_rank", "at least 1 (tune = 'frozen' has no adapters)"),
-            (0 <= self.lora_dropout < 1, "lora_dropout", "in [0, 1)"),
             (self.tune != "frozen" or self.head == "flow", "tune",
              "'lora' or 'full' with head 'tokens', which has no weights of its own"),
-            (self.tune != "full" or self.dtype == "float32", "tune",
-             "'lora' with dtype 'bfloat16': small steps of bfloat16 weights are rounded away"),
-            (not self.tune_vision or self.dtype == "float32", "tune_vision",
-             "False with dtype 'bfloat16'"),
         )  # fmt: skip
-        for holds, name, expected in checks:
-            if not holds:
-                raise ConfigError(f"{name} = {getattr(self, name)!r}: expected {expected}")
         try:
             told = self.template.format(instruction="\0", state="")
         except (KeyError, IndexError, ValueError):

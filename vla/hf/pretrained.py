@@ -13,10 +13,10 @@ import torch
 
 from octoworld.core.errors import CheckpointError, ConfigError, DependencyError
 
-from .config import HfConfig
+from .config import PretrainedConfig
 
 
-def load_model(config: HfConfig, device: torch.device | str) -> Any:
+def load_model(config: PretrainedConfig, device: torch.device | str) -> Any:
     """The pretrained model on `device`, cut to `language_layers`, nothing to be trained yet.
 
     Raises:
@@ -50,7 +50,7 @@ def load_model(config: HfConfig, device: torch.device | str) -> Any:
     return model.requires_grad_(False).to(device)
 
 
-def load_processor(config: HfConfig, folder: Path | str | None = None) -> Any:
+def load_processor(config: PretrainedConfig, folder: Path | str | None = None) -> Any:
     """The model's processor, or the one saved in `folder`, set as the config says.
 
     Raises:
@@ -123,12 +123,12 @@ def _keep_layers(model: Any, count: int) -> None:
         decoder.config.layer_types = kinds[:count]
 
 
-def _revision(config: HfConfig) -> dict[str, str]:
+def _revision(config: PretrainedConfig) -> dict[str, str]:
     return {"revision": config.revision} if config.revision else {}
 
 
 @contextmanager
-def _told(config: HfConfig) -> Iterator[None]:
+def _told(config: PretrainedConfig) -> Iterator[None]:
     """What transformers and huggingface_hub say about a model that cannot be loaded, in a line."""
     import transformers
     from huggingface_hub.errors import HFValidationError

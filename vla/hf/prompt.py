@@ -51,17 +51,28 @@ def encode(
     count = len(config.cameras)
     distinct = {text: with_images(processor, text, count) for text in set(texts)}
     told = [distinct[text] for text in texts]
-    options: dict[str, Any] = {}
+    return process(processor, told, rows)
+
+
+def process(
+    processor: Any, texts: Sequence[str], images: Sequence[Sequence[Any]]
+) -> dict[str, torch.Tensor]:
+    """The model's inputs of N prompts with their pictures (PIL), on the CPU, padded on the left.
+
+    Raises:
+        ConfigError: the processor refuses these images or these prompts.
+    """
+    options: dict[str, Any] = {"images": images} if any(images) else {}
     start = getattr(processor.tokenizer, "bos_token", None)
-    if start and told[0].startswith(start):
+    if start and texts[0].startswith(start):
         options["add_special_tokens"] = False  # the chat template has begun the sentence
     try:
-        inputs = processor(text=told, images=rows, return_tensors="pt", padding=True, **options)
+        inputs = processor(text=list(texts), return_tensors="pt", padding=True, **options)
     except (ValueError, TypeError, IndexError, KeyError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ConfigError(
-            f"{type(processor).__name__} refuses {count} image(s) with the prompt "
-            f"{told[0][:80]!r} ({reason}); try fewer cameras or another prompt"
+            f"{type(processor).__name__} refuses {len(images[0])} image(s) with the prompt "
+            f"{texts[0][:80]!r} ({reason}); try fewer cameras or another prompt"
         ) from None
     # PaliGemma's processor gives labels of the prompt, which nobody learns
     return {name: value for name, value in inputs.items() if name != "labels"}

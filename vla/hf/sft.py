@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from octoworld.core.config import save_config
 from octoworld.core.errors import DatasetError
 from octoworld.core.fit import FitConfig, fit
+from octoworld.core.trained import Trained
 from octoworld.data.episode import Episode
 
 from ..augment import AugmentConfig, augment_images, augment_state
@@ -36,26 +36,6 @@ class HfSftConfig:
     """Disturbances of what is seen."""
     stop_at_success: bool = True
     """Leave out what a demonstration does after its first success."""
-
-
-class Trained(nn.Module):
-    """The weights of a policy that are trained, and nothing else.
-
-    So neither the run's state nor an average of weights holds billions that never change.
-    """
-
-    def __init__(self, policy: HfPolicy) -> None:
-        super().__init__()
-        self._policy = [policy]  # in a list, which torch does not look into
-        learning = set(policy.trained)
-        for name, parameter in policy.named_parameters():
-            if name in learning:
-                self.register_parameter(name.replace(".", "/"), parameter)
-
-    def train(self, mode: bool = True) -> Trained:
-        """Put the whole policy into that mode."""
-        self._policy[0].train(mode)
-        return super().train(mode)
 
 
 def fill_config(episodes: Sequence[Episode], dataset: SftDataset, config: HfConfig) -> HfConfig:

@@ -54,7 +54,7 @@ def logits(model: Any, inputs: Inputs, words: torch.Tensor, index: torch.Tensor)
     said = words[index]
     count = said.shape[1]
     # what the last word is followed by is not asked
-    extended = _append(model, inputs, said[:, :-1])
+    extended = append(model, inputs, said[:, :-1])
     output = model(**extended, use_cache=False, **keep_logits(model, count))
     return output.logits[:, -count:, words].float()
 
@@ -135,14 +135,21 @@ class _Speaker:
         return forbidden.scatter(1, self.words[index], 0.0)
 
 
-def _append(model: Any, inputs: Inputs, said: torch.Tensor) -> dict[str, torch.Tensor]:
-    """The inputs with words behind the prompt; whatever has a value a word is lengthened too."""
+def append(
+    model: Any, inputs: Inputs, said: torch.Tensor, living: torch.Tensor | None = None
+) -> dict[str, torch.Tensor]:
+    """The inputs with words behind the prompt; whatever has a value a word is lengthened too.
+
+    `living` (N, D) bool: words that are there; None: all.
+    """
     extended = dict(inputs)
     extended["input_ids"] = torch.cat([inputs["input_ids"], said], dim=1)
     prefix_lm = plain(model).config.model_type.startswith("paligemma")
     for name, value in inputs.items():
         if name != "input_ids" and value.shape == inputs["input_ids"].shape:
-            if name == "attention_mask" or (prefix_lm and name == "token_type_ids"):
+            if name == "attention_mask" and living is not None:
+                added = living.to(value.dtype)
+            elif name == "attention_mask" or (prefix_lm and name == "token_type_ids"):
                 added = torch.ones_like(said, dtype=value.dtype)  # PaliGemma: 1 is the answer
             else:
                 added = torch.zeros_like(said, dtype=value.dtype)  # text, not image

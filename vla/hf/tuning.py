@@ -9,11 +9,11 @@ from torch import nn
 
 from octoworld.core.errors import ConfigError
 
-from .config import HfConfig
+from .config import PretrainedConfig
 from .pretrained import decoder_name, plain
 
 
-def prepare(model: Any, config: HfConfig) -> Any:
+def prepare(model: Any, config: PretrainedConfig) -> Any:
     """The model with `requires_grad` set as the config asks; wrapped by `peft` for adapters.
 
     Adapters start as nothing (B = 0), with A from torch's global generator.
@@ -39,7 +39,7 @@ def prepare(model: Any, config: HfConfig) -> Any:
     return model
 
 
-def set_mode(model: Any, config: HfConfig, training: bool) -> None:
+def set_mode(model: Any, config: PretrainedConfig, training: bool) -> None:
     """Training mode for what is trained; what is frozen drops nothing out."""
     model.train(training and config.tune_vision)
     plain(model).get_decoder().train(training and config.tune != "frozen")
@@ -55,7 +55,7 @@ def linear_layers(model: nn.Module, decoder: str) -> list[str]:
     return sorted({name.split(".")[-1] for name in names} - {"lm_head"})
 
 
-def _with_adapters(model: Any, decoder: str, config: HfConfig) -> Any:
+def _with_adapters(model: Any, decoder: str, config: PretrainedConfig) -> Any:
     from peft import LoraConfig, get_peft_model
 
     known = linear_layers(model, decoder)

@@ -83,13 +83,15 @@ class ChatAgent:
         self.messages = [Message(m.role, m.text) for m in self.messages]
         images = tuple(view.images.items())
         if self.strategy.plans_first and not view.turn:
-            self.messages.append(Message("user", f"{_told(view)}\n\nWrite the plan only.", images))
+            self.messages.append(
+                Message("user", f"{user_text(view)}\n\nWrite the plan only.", images)
+            )
             reply = self._ask()
             if isinstance(reply, Problem):
                 return Answer("", "", problem=reply)
             self.messages.append(Message("user", "Now write the program for this plan."))
         else:
-            self.messages.append(Message("user", _told(view), images))
+            self.messages.append(Message("user", user_text(view), images))
         reply = self._ask()
         if isinstance(reply, Problem):
             return Answer("", "", problem=reply)
@@ -105,7 +107,8 @@ class ChatAgent:
         return reply
 
 
-def _told(view: View) -> str:
+def user_text(view: View) -> str:
+    """What a chat model is told of a view, beside its pictures."""
     parts = []
     if view.feedback:
         parts.append(f"What your last program did:\n{view.feedback}")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from octoworld.core.errors import DatasetError
+from octoworld.core.io import write_text
 
 from .answer import Answer, Problem
 from .execution import DoneCall, Execution, describe_execution
@@ -107,6 +108,10 @@ class EpisodeRecord:
         return [done for turn in self.turns if turn.execution for done in turn.execution.calls]
 
 
+END = '{"event": "end"'
+"""How the last line of an episode begins."""
+
+
 class EpisodeLog:
     """Appends episodes to a file, line by line."""
 
@@ -160,6 +165,25 @@ def read_episodes(path: Path | str) -> list[EpisodeRecord]:
                 break  # a kill while it was written
             raise DatasetError(f"{path}, line {number}: no line of an episode") from None
     return episodes
+
+
+def finished_episodes(path: Path | str) -> list[EpisodeRecord]:
+    """Episodes of a file that came to their end; what a killed run left of another is cut off.
+
+    So that a run which goes on appends to whole episodes. A file that does not exist has none.
+
+    Raises:
+        DatasetError: a line is damaged, unless it is the last one.
+    """
+    path = Path(path)
+    if not path.exists():
+        return []
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    ends = [i for i, line in enumerate(lines) if line.startswith(END) and line.endswith("\n")]
+    whole = lines[: ends[-1] + 1] if ends else []
+    if len(whole) < len(lines):
+        write_text(path, "".join(whole))
+    return read_episodes(path)
 
 
 def _read_line(line: dict[str, Any], episodes: list[EpisodeRecord]) -> None:

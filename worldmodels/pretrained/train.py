@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from octoworld.core.config import save_config
 from octoworld.core.errors import ConfigError, DatasetError
 from octoworld.core.fit import FitConfig, fit
 from octoworld.core.parallel import Share
+from octoworld.core.trained import Trained
 
 from ..autoencoder import FrameAutoencoder
 from ..dataset import EpisodeDataset
@@ -41,25 +41,6 @@ class PretrainedTrainConfig:
     """Training of the model that foresees proprioception, before."""
     state_chunks: int = 2
     """Chunks that it foresees without being told anything in between."""
-
-
-class Trained(nn.Module):
-    """The weights of a model that are trained, and nothing else.
-
-    So neither the run's state nor an average of weights holds billions that never change.
-    """
-
-    def __init__(self, model: PretrainedWorldModel) -> None:
-        super().__init__()
-        self._model = [model]  # in a list, which torch does not look into
-        for name, parameter in model.named_parameters():
-            if parameter.requires_grad:
-                self.register_parameter(name.replace(".", "/"), parameter)
-
-    def train(self, mode: bool = True) -> Trained:
-        """Put the whole model into that mode."""
-        self._model[0].train(mode)
-        return super().train(mode)
 
 
 def train_pretrained(

@@ -14,8 +14,8 @@ from octoworld.core.io import load_tensors, read_json, save_tensors, write_json
 from octoworld.core.rng import derive_seed, torch_generator
 from octoworld.rl import Evaluate, TrainerConfig, train
 from vla.programmer.tiny import Judge, Seen, TinyProgrammer, Written
-from vla.programmer.tiny.grammar import PAD
 from vla.programmer.tiny.model import distinct
+from vla.programmer.written import PAD
 
 from .arms import ARMS, Arm
 from .config import OctopusConfig

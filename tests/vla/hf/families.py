@@ -6,13 +6,15 @@ from typing import Any
 import numpy as np
 import torch
 import transformers as hf
-from tokenizers import Tokenizer, models, pre_tokenizers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from vla.hf import HfConfig, HfPolicy
 from vla.hf.statistics import HfStatistics
+from vla.programmer import describe_language
 
 WORDS = ("In", "Out", "What", "action", "should", "the", "robot", "take", "to", "go", "there",
          "away", "slowly", ":", "?", ".")  # fmt: skip
+PROGRAM = "Plan: go to sink_1; turn on.\n```python\ngo_to('sink_1')\nturn_on('sink_1')\ndone()\n```"
 RARE = 300
 """Words that nothing uses; the last ones become actions."""
 CHAT = (
@@ -43,6 +45,22 @@ def tokenizer(*special: str) -> Any:
     )  # fmt: skip
 
 
+def writing_tokenizer(*special: str) -> Any:
+    """Bytes and their pairs: whatever is written is read back as it was."""
+    made = Tokenizer(models.BPE())
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=500, special_tokens=["<unk>", "<pad>", "<s>", "</s>"], show_progress=False,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+    )  # fmt: skip
+    made.train_from_iterator([f"{describe_language()}\n{PROGRAM}"], trainer)
+    return hf.PreTrainedTokenizerFast(
+        tokenizer_object=made, unk_token="<unk>", pad_token="<pad>", bos_token="<s>",
+        eos_token="</s>", additional_special_tokens=list(special),
+    )  # fmt: skip
+
+
 def text_config(words: Any, **more: Any) -> dict[str, Any]:
     return {
         "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
@@ -51,7 +69,7 @@ def text_config(words: Any, **more: Any) -> dict[str, Any]:
     } | more  # fmt: skip
 
 
-def idefics3(name: str = "Idefics3") -> tuple[Any, Any]:
+def idefics3(name: str = "Idefics3", tokenizer: Any = tokenizer) -> tuple[Any, Any]:
     words = tokenizer("<image>", "<fake_token_around_image>", "<global-img>", "<end_of_utterance>")
     side = {"longest_edge": PIXELS}
     options: dict[str, Any] = {"size": side, "max_image_size": side}
@@ -65,7 +83,8 @@ def idefics3(name: str = "Idefics3") -> tuple[Any, Any]:
         images, words, *videos, image_seq_len=4, chat_template=CHAT.replace("IMAGE", "<image>")
     )
     config = getattr(hf, f"{name}Config")(
-        text_config=text_config(words, model_type="llama"), vision_config=VISION, scale_factor=2,
+        text_config=text_config(words, model_type="llama", max_position_embeddings=16384),
+        vision_config=VISION, scale_factor=2,
         image_token_id=words.convert_tokens_to_ids("<image>"), pad_token_id=1,
     )  # fmt: skip
     return getattr(hf, f"{name}ForConditionalGeneration")(config), processor
@@ -130,17 +149,18 @@ BUILDERS = {
     "llava": llava,
     "qwen2_5_vl": qwen2_5_vl,
     "smolvlm": lambda: idefics3("SmolVLM"),
+    "writer": lambda: idefics3(tokenizer=writing_tokenizer),
 }
 
 
-def build(family: str, folder: Path) -> str:
+def build(family: str, folder: Path, loudness: float = 10.0) -> str:
     """Write a model and its processor; its weights are loud, so that every input matters."""
     torch.manual_seed(0)
     model, processor = BUILDERS[family]()
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.ndim >= 2:
-                parameter.mul_(10)
+                parameter.mul_(loudness)
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
     return str(folder)

@@ -20,8 +20,6 @@ from octoworld.core.errors import ConfigError
 Argument = Literal["none", "here", "thing", "here_or_thing"]
 """What a skill is called with: nothing, the place where the robot is, a thing, one of both."""
 HERE = "here"
-PAD = -1
-"""Fills rows after a program's end."""
 
 _LINE, _ARGUMENT, _EITHER, _NOUN, _END = range(5)
 """What comes next: a new line, a thing, a thing or `here`, a thing without colour, nothing."""

@@ -14,9 +14,10 @@ from octoworld.core.errors import ConfigError
 from vla.checkpoint import read_config, read_weights, write_config, write_weights
 from vla.text import Block
 
+from ..written import PAD, Written
 from .config import TinyProgrammerConfig
 from .eye import Eye
-from .grammar import PAD, Grammar
+from .grammar import Grammar
 from .layers import Cache, DecoderBlock
 from .words import Words
 
@@ -54,25 +55,6 @@ class Seen:
 
     def __len__(self) -> int:
         return len(self.at)
-
-
-@dataclass
-class Written:
-    """Programs: as a policy's `ActionChunk`, whose only step is a whole program."""
-
-    actions: torch.Tensor
-    """(N, 1, L) float32 tokens, PAD after the end."""
-    raw_actions: torch.Tensor
-    """The same."""
-    log_prob: torch.Tensor
-    """(N, L) float32 of each token; 0 after the end."""
-    chosen: torch.Tensor
-    """(N, L) bool: tokens that were drawn here; not those after the end, nor copied beginnings."""
-
-    @property
-    def tokens(self) -> torch.Tensor:
-        """(N, L) int64."""
-        return self.actions[:, 0].long()
 
 
 class TinyProgrammer(nn.Module):

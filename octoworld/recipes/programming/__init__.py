@@ -1,0 +1,1 @@
+"""Programmers of households: agents of any kind are taught, trained by feedback, and tested."""
