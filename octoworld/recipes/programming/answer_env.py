@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from sim.vec_env import ChunkResult
-from tasks.household import Household, HouseholdSplit
+from tasks.household import Household
+from tasks.household.splits import HouseholdSplit
 from vla.programmer.adapters import ProgramEnv
 from vla.programmer.agent import user_text
 from vla.programmer.hf.model import IMAGES, SHOWN

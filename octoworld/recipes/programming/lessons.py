@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from octoworld.core.errors import ConfigError
-from tasks.household import IMPERFECT, PERFECT, Household, HouseholdSplit, Instance, explore
+from tasks.household import IMPERFECT, PERFECT, Household, Instance, explore
 from tasks.household.explore import Turn
+from tasks.household.splits import HouseholdSplit
 from vla.programmer import Message, View, describe_execution, make_runner, run_program
 from vla.programmer.agent import briefing, user_text
 from vla.programmer.hf import HfProgrammerConfig, Lesson
