@@ -58,7 +58,7 @@ def assert_same(found: Episode, expected: Episode, tolerance: int = 3) -> None:
             np.testing.assert_array_equal(found[key], values, err_msg=key)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(
     lengths=st.lists(st.integers(1, 25), min_size=1, max_size=5),
     height=st.integers(2, 21),

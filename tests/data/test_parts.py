@@ -13,7 +13,7 @@ from octoworld.data.stats import aggregate, column_stats, image_stats
 from octoworld.data.video import VideoEncoder, iterate_video, read_frames
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 10_000), st.integers(1, 5), st.integers(1, 40))
 def test_image_stats_are_those_of_the_pixels(seed, frames, top):
     rng = np.random.default_rng(seed)
@@ -26,7 +26,7 @@ def test_image_stats_are_those_of_the_pixels(seed, frames, top):
     assert found["count"] == [frames]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=5), st.integers(0, 10_000))
 def test_aggregate_equals_the_union(lengths, seed):
     rng = np.random.default_rng(seed)

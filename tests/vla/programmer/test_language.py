@@ -44,7 +44,7 @@ OPERATORS = "+ - * / // % ** < >= == != in and or".split(" ")  # noqa: SIM905
 
 
 @pytest.mark.filterwarnings("ignore::SyntaxWarning")
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.recursive(
         st.sampled_from(["1", "2", "0", "2.5", "'ab'", "[1, 2]", "(3,)", "True", "None", "{1: 2}"]),
@@ -82,7 +82,7 @@ WORDS = re.findall(
 GAPS = ["\n", "\n    ", "\n        ", " "]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.sampled_from([*WORDS, *GAPS]), max_size=40).map(" ".join))
 def test_any_words_end_as_a_step(source: str) -> None:
     runner = GrammarRunner(Limits(calls=5, steps=2000))
@@ -92,7 +92,7 @@ def test_any_words_end_as_a_step(source: str) -> None:
     assert isinstance(step, Finished) or step.kind in ERROR_KINDS
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(max_size=60))
 def test_any_characters_end_as_a_step(source: str) -> None:
     step = GrammarRunner().start(source, SKILLS)
