@@ -9,14 +9,14 @@ from __future__ import annotations
 import argparse
 import textwrap
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib import get_data_path
 from PIL import Image, ImageDraw, ImageFont
 
 from octoworld.core.errors import OctoworldError
-from tasks.household import Household, Instance, SkillCall, SkillResult
+from tasks.household import Household, Instance, SkillResult
+from tasks.household.result import AnyCall
 from tasks.household.scene import ABOVE, SURROUND
 from vla.programmer import (
     Answer,
@@ -82,7 +82,7 @@ class Filmed(Household):
 
     moments: list[tuple[str, np.ndarray]]
 
-    def execute(self, call: SkillCall) -> SkillResult:
+    def execute(self, call: AnyCall) -> SkillResult:
         """As `Household.execute`."""
         if call.name not in GRIPS:
             result = super().execute(call)
@@ -109,8 +109,7 @@ def play() -> tuple[Filmed, EpisodeRecord]:
     house = Filmed(EPISODE, fidelity="physical", packing="blind")
     house.moments = []
     answers = [Answer(plan, code) for plan, code in zip(PLANS, programs(house), strict=True)]
-    scene: Any = house  # its observations have more fields than a scene needs
-    record = run_episode(scene, Scripted(answers), make_runner("grammar", Limits()))
+    record = run_episode(house, Scripted(answers), make_runner("grammar", Limits()))
     return house, record
 
 

@@ -70,7 +70,7 @@ class RecordedHousehold:
     def execute(self, call: Call) -> Any:
         """Carry out a skill, and note what it changed."""
         self._rows.append(look(self.household))
-        result = self.household.execute(call)  # type: ignore[arg-type] - it has name and args
+        result = self.household.execute(call)
         self._changed.append({thing: dict(states) for thing, states in result.changed.items()})
         self._progress.append(self.progress)
         return result
@@ -118,7 +118,7 @@ def record_programs(
     `options` are further ones of the household.
     """
     scene = RecordedHousehold(Household(instance, **options))
-    record = run_episode(scene, agent, runner)  # type: ignore[arg-type] - structurally a Scene
+    record = run_episode(scene, agent, runner)
     return scene.episode(record, instance_facts(instance, agent.name)), record
 
 

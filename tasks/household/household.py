@@ -16,7 +16,7 @@ from .facts import StateFacts
 from .goals import fraction, is_met
 from .home import Home, make_home
 from .motion import KinematicMotion, Motion
-from .result import SkillCall, SkillFailureError, SkillResult
+from .result import AnyCall, SkillFailureError, SkillResult
 from .skills import LONGEST_WAIT, SKILLS, Acting, signature
 from .start import start_state
 from .state import State, differences
@@ -115,7 +115,7 @@ class Household:
         """Note the program that the next calls come from; feedback starts anew."""
         self.last_program, self.feedback = source, []
 
-    def execute(self, call: SkillCall) -> SkillResult:
+    def execute(self, call: AnyCall) -> SkillResult:
         """Carry out one call. Never raises for what a program did wrong: the result says it."""
         self.num_calls += 1
         before, saved = self.state, self.motion.save()
@@ -141,7 +141,7 @@ class Household:
         self.feedback.append(result)
         return result
 
-    def _bound(self, call: SkillCall) -> Any:
+    def _bound(self, call: AnyCall) -> Any:
         if self.finished:
             why = "the task has been declared done" if self.state.finished else "the time is over"
             raise SkillFailureError("FINISHED", why, 0.0)

@@ -4,10 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 Value = str | int | float | bool | None | list | tuple | dict
 """All that crosses into programs; things are named by strings such as "mug_1"."""
+
+
+class AnyCall(Protocol):
+    """Whatever names a skill and its arguments: a `SkillCall`, or a program's own call."""
+
+    @property
+    def name(self) -> str:
+        """Of the skill."""
+        ...
+
+    @property
+    def args(self) -> tuple[Any, ...]:
+        """Its arguments."""
+        ...
 
 
 @dataclass(frozen=True)

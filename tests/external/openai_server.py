@@ -10,7 +10,6 @@ import json
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 from octoworld.recipes.household_rows import household_scene
 from vla.programmer import ChatAgent, Endpoint, EndpointConfig, Limits, make_runner, run_episode
@@ -55,7 +54,7 @@ def main() -> None:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         base_url, model = f"http://127.0.0.1:{server.server_address[1]}/v1", "recorded"
     agent = ChatAgent(Endpoint(EndpointConfig(model, base_url)), "retry")
-    scene: Any = household_scene(task=TASK, layout=LAYOUT)
+    scene = household_scene(task=TASK, layout=LAYOUT)
     record = run_episode(scene, agent, make_runner("grammar", Limits()))
     print(f"task: {record.instruction}")
     for turn in record.turns:

@@ -29,7 +29,7 @@ FORGETS, MENDED = "turn_on('sink_1')\ndone()\n", "go_to('sink_1')\nturn_on('sink
 def serve() -> tuple[uvicorn.Server, str]:
     """A server on a free port, and its address once it answers."""
     rows: Any = {SPLIT: household_rows(SPLIT, 8)}
-    app = openenv_app(household_scene, rows)  # type: ignore[arg-type]
+    app = openenv_app(household_scene, rows)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

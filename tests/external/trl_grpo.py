@@ -71,7 +71,7 @@ def main() -> None:
             model,
             reward_funcs=answer_reward,
             environment_factory=answer_environment(
-                household_scene,  # type: ignore[arg-type]  # observations are alike, not the same class
+                household_scene,
                 reward=lambda t: 0.5 * t["success"] + 0.5 * t["progress"],
             ),
             args=GRPOConfig(

@@ -99,7 +99,7 @@ def test_recorded_programs_lead_to_the_same_end(played):
     episode = Dataset(played[0]).episode(0)
     house = Household(Instance(TASK, 0, SEED))
     turns = episode.info[PROGRAM]["turns"]
-    runs = replay_programs(house, make_runner(), [turn["program"] for turn in turns])  # type: ignore[arg-type]
+    runs = replay_programs(house, make_runner(), [turn["program"] for turn in turns])
     assert house.success
     for run, turn in zip(runs, turns, strict=True):
         assert [done.message for done in run.calls] == [call["message"] for call in turn["calls"]]

@@ -81,7 +81,7 @@ def test_what_is_seen_after_is_what_a_whole_album_shows(model, scenes):
         assert outcome.after is not None and outcome.after.changed
         house = household(instance)
         text = program_text(GRAMMAR_TABLES.lines(tokens, scenes.places(row)))
-        execution = run_program(house, make_runner("grammar"), text)  # type: ignore[arg-type]
+        execution = run_program(house, make_runner("grammar"), text)
         told = describe_execution(execution)
         whole = see(model, house, house.observe("blind").text, told)
         seen = seen_after(Seen.of(scenes.obs(torch.tensor([row]))), [outcome.after])
@@ -108,7 +108,7 @@ def test_a_program_is_told_what_the_runner_tells(scenes):
     carry_out(house, lines)
     told = feedback_of(house, lines)
     again = household(scenes.instances[0])
-    execution = run_program(again, make_runner("grammar"), program_text(lines))  # type: ignore[arg-type]
+    execution = run_program(again, make_runner("grammar"), program_text(lines))
     assert told == describe_execution(execution)
     assert "FAILED" in told and "done" not in told.splitlines()[-1]
 

@@ -40,14 +40,26 @@ class Result(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Observation:
+class Observed(Protocol):
     """What an agent may know of the world at one moment."""
 
+    @property
+    def text(self) -> str:
+        """What is held, what is seen in words; empty for agents that only see."""
+        ...
+
+    @property
+    def images(self) -> Mapping[str, NDArray[Any]]:
+        """Camera -> (H, W, 3) uint8."""
+        ...
+
+
+@dataclass(frozen=True)
+class Observation:
+    """An `Observed` for scenes that have no more to tell."""
+
     text: str = ""
-    """What is held, what is seen in words; empty for agents that only see."""
     images: Mapping[str, NDArray[Any]] = field(default_factory=dict)
-    """Camera -> (H, W, 3) uint8."""
 
 
 class Scene(Protocol):
@@ -78,7 +90,7 @@ class Scene(Protocol):
         """The part of the goal that holds now, 0 to 1. Never shown to the agent."""
         ...
 
-    def observe(self) -> Observation:
+    def observe(self) -> Observed:
         """What the agent sees now."""
         ...
 

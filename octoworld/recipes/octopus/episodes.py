@@ -109,7 +109,7 @@ def attempt(instance: Instance, teacher: Teacher, max_turns: int) -> list[Turn]:
             tokens = tuple(GRAMMAR_TABLES.tokens(lines, places, at))
         except ConfigError:
             break
-        execution = run_program(house, runner, program_text(lines))  # type: ignore[arg-type]
+        execution = run_program(house, runner, program_text(lines))
         turns.append(Turn(before, told, feedback, tokens, house.success))
         before, feedback = (*before, tuple(lines)), describe_execution(execution)
         if house.finished:

@@ -62,7 +62,7 @@ def _stuck(
     model: TinyProgrammer, scenes: Scenes, row: int, lines: list[Line]
 ) -> tuple[dict[str, torch.Tensor], Turn] | None:
     house = household(scenes.instances[row], model.config.eye.image_size)
-    execution = run_program(house, make_runner("grammar"), program_text(lines))  # type: ignore[arg-type]
+    execution = run_program(house, make_runner("grammar"), program_text(lines))
     if execution.ok or house.success or house.finished:
         return None
     state, feedback = inventory(house.state), describe_execution(execution)

@@ -86,7 +86,7 @@ def judged(scenes: Scenes, programs: Sequence[str], check: bool) -> dict[str, An
         rows["checked"] = []
     for instance, program in zip(scenes.instances, programs, strict=True):
         house = household(instance)
-        execution = run_program(house, runner, program)  # type: ignore[arg-type]
+        execution = run_program(house, runner, program)
         rows["success"].append(int(house.success))
         rows["ok"].append(int(execution.ok))
         rows["calls"].append(len(execution.calls))
@@ -101,7 +101,7 @@ def _same_again(house: Household, runner: Runner, program: str) -> bool:
     """Whether a second run from the start ends in the same state, to the last bit."""
     state = house.state
     house.reset()
-    run_program(house, runner, program)  # type: ignore[arg-type]
+    run_program(house, runner, program)
     return house.state == state
 
 
@@ -117,7 +117,7 @@ def test_retries(config: OctopusConfig, arm: str, seed: int, folder: Path) -> No
     for instance in scenes.instances[: config.retries]:
         house = household(instance, config.eye.image_size)
         agent = TinyAgent(model, STRATEGY[arm])
-        record = run_episode(house, agent, runner)  # type: ignore[arg-type]
+        record = run_episode(house, agent, runner)
         rows["success"].append(int(record.success))
         rows["turns"].append(len(record.turns))
         rows["first"].append(record.programs[0] if record.programs else "")

@@ -47,7 +47,7 @@ class AnswerEnv:
             reward=lambda t: t["success"] + PROGRESS * t["progress"] * max(t["ran"], t["success"]),
         )  # fmt: skip
 
-    def _household(self, index: int, packing: str = "blind") -> Any:
+    def _household(self, index: int, packing: str = "blind") -> Household:
         return Household(self.split.instance(index), packing=packing)
 
     def reset(self, *, seed: Sequence[int], options: Any = None) -> tuple[dict, dict]:

@@ -104,7 +104,7 @@ def play(
     with Progress(f"{split}", count, len(done)) as progress:
         for number in range(len(done), count):
             instance = instances[number]
-            house: Any = Household(instance, packing=packing, fidelity=fidelity)
+            house = Household(instance, packing=packing, fidelity=fidelity)
             tags = {"instance": instance.key, "family": instance.task.family_name}
             done.append(run_episode(house, agent, runner, log=log, tags=tags))
             progress.update(number + 1, f"success {_share(done[: number + 1]):.2f}")

@@ -128,7 +128,8 @@ def test_it_learns_an_answer_and_plays_with_it(folders, tmp_path):
     train_programmer(model, [lesson], fit, tmp_path, seed=0)
     record = run_episode(scene, agent, make_runner("grammar", Limits()))
     assert record.success and record.turns[0].answer.plan == "fetch it."
-    assert not model.complete(lesson.messages).is_cut
+    reply = model.complete(lesson.messages)
+    assert isinstance(reply, Reply) and not reply.is_cut
 
 
 def test_adapters_are_all_that_a_folder_holds(folders, tmp_path):
