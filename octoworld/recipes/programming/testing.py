@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -50,16 +51,15 @@ def agent_of(
     """
     if endpoint:
         model = Endpoint(EndpointConfig(name, endpoint))
-        return ChatAgent(model, strategy or "retry"), "album"
+        return _named(name, ChatAgent(model, strategy or "retry")), "album"
     place = policy_folder(name)
     kind = ""
     if (place / "config.json").exists():
-        try:
+        with suppress(CheckpointError):  # of a pretrained model, which is none of ours
             kind = describe(place)[0]
-        except CheckpointError:  # of a pretrained model, which is none of ours
-            kind = ""
     if kind == TINY:
-        return TinyAgent(TinyProgrammer.from_pretrained(place), strategy or "retry"), "album"
+        tiny = TinyProgrammer.from_pretrained(place)
+        return _named(name, TinyAgent(tiny, strategy or "retry")), "album"
     if kind == HF:
         programmer = HfProgrammer.from_pretrained(place, device=device)
     elif kind:
@@ -69,7 +69,13 @@ def agent_of(
         where = device or ("cuda" if torch.cuda.is_available() else "cpu")
         programmer = HfProgrammer.build(config, 0, where)
     config = programmer.config
-    return ChatAgent(programmer, strategy or config.strategy), config.packing
+    return _named(name, ChatAgent(programmer, strategy or config.strategy)), config.packing
+
+
+def _named(name: str, agent: Any) -> Agent:
+    """The agent under the name that it was asked for by: two runs of one model are two agents."""
+    agent.name = f"{name} {agent.strategy.name}"
+    return agent
 
 
 def play(
