@@ -89,6 +89,7 @@ def test_an_answer_is_a_decision(pretrained):
     assert env.true_steps == len(solve(Household(TRAIN.instance(5))).calls) + 1, "equal ones once"
 
 
+@pytest.mark.slow
 def test_the_whole_job_by_commands(pretrained, tmp_path, capsys):
     """A few steps of each; what comes out is read by the next."""
     small = ["--set", "packing=blind", "max_tokens=24", "lora_rank=2"]
