@@ -54,16 +54,18 @@ def main(argv: list[str]) -> int:
 
     if args.episodes < 1:
         raise ConfigError(f"episodes {args.episodes}: expected 1 or more")
-    agent, packing = agent_of(
+    agent, scene = agent_of(
         args.agent, strategy=args.strategy, endpoint=args.endpoint, device=args.device
     )
+    if args.packing:
+        scene["packing"] = args.packing
     runner = make_runner(args.runner)
     found = {}
     try:
         for split in args.splits:
             records = play(
-                agent, split, args.episodes, args.out, runner, packing=args.packing or packing,
-                fidelity=args.fidelity, first=args.first,
+                agent, split, args.episodes, args.out, runner, first=args.first,
+                fidelity=args.fidelity, **scene,
             )  # fmt: skip
             found[split] = summary(records)
     finally:

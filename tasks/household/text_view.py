@@ -41,6 +41,15 @@ def scene_graph(state: State, home: Home) -> str:
     return "\n".join([*lines, inventory(state)])
 
 
+def rooms_told(home: Home) -> str:
+    """What stands in which room: `rooms: kitchen (sink_1, stove_1); bedroom (bed_1)`."""
+    parts = [
+        f"{room} ({', '.join(p.name for p in home.pieces if p.room == room)})"
+        for room in home.rooms
+    ]
+    return f"rooms: {'; '.join(parts)}"
+
+
 def inventory(state: State) -> str:
     """What the robot knows of itself: what it holds, where it is."""
     held = [t for t in state.place if state.root(t) == ROBOT]

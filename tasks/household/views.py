@@ -25,7 +25,7 @@ from .objects import kind_named, kind_of, pool, rgb_of
 from .result import SkillResult
 from .scene import ABOVE, HOUSE, SURROUND, household_scene
 from .state import State, flags
-from .text_view import inventory, scene_graph
+from .text_view import inventory, rooms_told, scene_graph
 from .thing_bodies import CLEAR, LIQUIDS, MARKS, colored_geoms, mark_geoms
 
 if TYPE_CHECKING:
@@ -213,6 +213,8 @@ def observe(household: Household, packing: str) -> Observation:
         if packing == "separate":
             images = dict(zip(CAMERAS, views, strict=True))
     elif packing == "album":
+        # a picture of one piece does not show in which room it stands
+        text = f"{text}\n{rooms_told(household.home)}"
         photos = photograph(household.views, state, household.image_size)
         images = dict(zip(household.home.by_name, photos, strict=True))
     return Observation(

@@ -177,8 +177,10 @@ def test_a_test_goes_on_where_it_was_stopped(tmp_path):
 
 
 def test_agents_by_name(tmp_path):
-    agent, packing = agent_of("assets/checkpoints/octopus-eye")
-    assert agent.name == "assets/checkpoints/octopus-eye retry" and packing == "album"
+    agent, scene = agent_of("assets/checkpoints/octopus-eye")
+    assert agent.name == "assets/checkpoints/octopus-eye retry"
+    assert scene["packing"] == "album"
+    assert scene["image_size"] == agent.model.config.eye.image_size  # type: ignore[attr-defined]
     agent, _ = agent_of("qwen3-vl", endpoint="http://localhost:1/v1", strategy="react")
     assert agent.name == "qwen3-vl react"
     with pytest.raises(CheckpointError, match="expected tiny_programmer or hf_programmer"):

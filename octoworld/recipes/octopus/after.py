@@ -12,7 +12,7 @@ from tasks.household import Household
 from tasks.household.album import photograph
 from tasks.household.geometry import thing_pose
 from tasks.household.state import flags
-from tasks.household.text_view import inventory
+from tasks.household.text_view import inventory, rooms_told
 from vla.programmer import Call, DoneCall, Execution, Failed, Finished, describe_execution
 from vla.programmer.tiny import Line, Seen, TinyProgrammer, look, mentions, where
 
@@ -94,7 +94,8 @@ class Onlooker:
         return After(
             tuple(places.index(name) for name in changed),
             torch.stack(features) if features else torch.zeros(0, self.model.eye.size),
-            where(state, places), tuple(mentions(told, places)),
+            where(state, places),
+            tuple(mentions(told, places, house.instruction, rooms_told(house.home))),
             tuple(self.model.read(house.instruction, told_state(state), told)),
             len(house.feedback),
         )  # fmt: skip

@@ -20,6 +20,7 @@ from tasks.household.album import photograph, places_of_things
 from tasks.household.home import make_home
 from tasks.household.objects import kind_of
 from tasks.household.state import State
+from tasks.household.text_view import rooms_told
 from vla.programmer.tiny import CELL, Stills, TinyProgrammer, look, mentions, where
 
 from .config import SHARD, TEACHERS, OctopusConfig
@@ -162,7 +163,9 @@ def see(
     return {
         "features": look(model, torch.from_numpy(photos)),
         "at": torch.tensor(where(state, places)),
-        "mentioned": torch.tensor(mentions(feedback, places)),
+        "mentioned": torch.tensor(
+            mentions(feedback, places, house.instruction, rooms_told(house.home))
+        ),
         "words": torch.tensor(model.read(house.instruction, told_state(state), feedback)),
     }
 

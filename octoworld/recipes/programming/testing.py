@@ -32,12 +32,14 @@ from vla.programmer.tiny import TinyAgent, TinyProgrammer
 from vla.programmer.tiny.model import KIND as TINY
 
 EPISODES = "episodes.jsonl"
+CHAT: dict[str, Any] = {"packing": "album", "image_size": (128, 128)}
+"""How a household shows itself to a model behind an endpoint."""
 
 
 def agent_of(
     name: str, *, strategy: str = "", endpoint: str = "", device: torch.device | str | None = None
-) -> tuple[Agent, str]:
-    """An agent, and the packing that it was made for.
+) -> tuple[Agent, dict[str, Any]]:
+    """An agent, and how a household shows itself to it: `packing`, `image_size`.
 
     Args:
         name: folder of a programmer or of the run that trained it; else a model as the server at
@@ -51,7 +53,7 @@ def agent_of(
     """
     if endpoint:
         model = Endpoint(EndpointConfig(name, endpoint))
-        return _named(name, ChatAgent(model, strategy or "retry")), "album"
+        return _named(name, ChatAgent(model, strategy or "retry")), dict(CHAT)
     place = policy_folder(name)
     kind = ""
     if (place / "config.json").exists():
@@ -59,7 +61,8 @@ def agent_of(
             kind = describe(place)[0]
     if kind == TINY:
         tiny = TinyProgrammer.from_pretrained(place)
-        return _named(name, TinyAgent(tiny, strategy or "retry")), "album"
+        shown = {"packing": "album", "image_size": tiny.config.eye.image_size}
+        return _named(name, TinyAgent(tiny, strategy or "retry")), shown
     if kind == HF:
         programmer = HfProgrammer.from_pretrained(place, device=device)
     elif kind:
@@ -69,7 +72,8 @@ def agent_of(
         where = device or ("cuda" if torch.cuda.is_available() else "cpu")
         programmer = HfProgrammer.build(config, 0, where)
     config = programmer.config
-    return _named(name, ChatAgent(programmer, strategy or config.strategy)), config.packing
+    agent = ChatAgent(programmer, strategy or config.strategy)
+    return _named(name, agent), {"packing": config.packing}
 
 
 def _named(name: str, agent: Any) -> Agent:
@@ -85,11 +89,12 @@ def play(
     folder: Path,
     runner: Runner,
     *,
-    packing: str,
-    fidelity: str = "kinematic",
     first: int = 0,
+    **scene: Any,
 ) -> list[EpisodeRecord]:
     """Episodes of `count` instances of a split, in `folder`/SPLIT/episodes.jsonl.
+
+    `scene`: further arguments of `Household`.
 
     A killed run goes on with the instances that are not there yet.
 
@@ -110,7 +115,7 @@ def play(
     with Progress(f"{split}", count, len(done)) as progress:
         for number in range(len(done), count):
             instance = instances[number]
-            house = Household(instance, packing=packing, fidelity=fidelity)
+            house = Household(instance, **scene)
             tags = {"instance": instance.key, "family": instance.task.family_name}
             done.append(run_episode(house, agent, runner, log=log, tags=tags))
             progress.update(number + 1, f"success {_share(done[: number + 1]):.2f}")

@@ -129,7 +129,10 @@ def test_the_scene_also_compiles_with_things_that_physics_moves(homes):
 def test_the_album_has_a_picture_of_each_piece_and_shows_what_lies_there(bench):
     b = bench().put("mug_1", "on", "table_1")
     before = b.house.state.copy()
-    album = b.house.observe("album").images
+    seen = b.house.observe("album")
+    album = seen.images
+    (told,) = [line for line in seen.text.splitlines() if line.startswith("rooms: ")]
+    assert all(f"{p.room} (" in told and p.name in told for p in b.house.home.pieces)
     assert list(album) == list(b.house.home.by_name) and b.house.state == before
     b.put("apple_1", "on", "desk_1")
     after = b.house.observe("album").images

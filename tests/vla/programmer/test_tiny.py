@@ -24,6 +24,7 @@ from vla.programmer.tiny import (
     train_eye,
     understand,
 )
+from vla.programmer.tiny.model import IN_ROOM
 from vla.programmer.tiny.words import Words
 
 from .house import SKILLS, House
@@ -248,6 +249,20 @@ def test_feedback_marks_the_places_that_it_names():
     assert seen.mentioned.tolist() == [[1, 2, 0, 0]] and seen.at.tolist() == [3]
     nothing = understand(model, torch.zeros(4, 16), PLACES, "pick it")
     assert nothing.at.tolist() == [-1] and not nothing.mentioned.any()
+
+
+def test_a_task_about_a_room_marks_the_places_there():
+    model = small()
+    rooms = "rooms: kitchen (table, fridge); living_room (sofa, drawer)"
+    told = ("tidy the living room", f"held: nothing\nat: sofa\n{rooms}")
+    feedback = "line 1: pick('mug'): FAILED: no mug at sofa\nline 2: go_to('table'): ok"
+    seen = understand(model, torch.zeros(4, 16), PLACES, *told)
+    assert seen.mentioned.tolist() == [[0, 0, IN_ROOM, IN_ROOM]]
+    later = understand(model, torch.zeros(4, 16), PLACES, *told, feedback)
+    assert later.mentioned.tolist() == [[1, 0, IN_ROOM, IN_ROOM + 2]]
+    # the words that are read are the same as without the list of rooms
+    plain = understand(model, torch.zeros(4, 16), PLACES, told[0], "held: nothing\nat: sofa")
+    assert torch.equal(seen.words, plain.words)
 
 
 def test_names_of_several_words_are_one_word():

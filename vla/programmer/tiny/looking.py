@@ -9,9 +9,11 @@ import torch
 
 from octoworld.core.errors import ConfigError
 
-from .model import NOWHERE, Seen, TinyProgrammer
+from .model import IN_ROOM, NOWHERE, Seen, TinyProgrammer
 
 _AT = re.compile(r"^at: (\S+)$", re.MULTILINE)
+_ROOMS = re.compile(r"^rooms: (.*)$", re.MULTILINE)
+_ROOM = re.compile(r"(\w+) \(([^)]*)\)")
 _FAILED = re.compile(r"^.*(?:FAILED|stopped at).*$", re.MULTILINE)
 
 
@@ -41,15 +43,16 @@ def understand(
 ) -> Seen:
     """One scene (B = 1) from its pictures' features and what is told.
 
-    `state` is the text of a view, of which `at: place` says where the robot is.
+    `state` is the text of a view, of which `at: place` says where the robot is, and
+    `rooms: kitchen (sink_1, stove_1); bedroom (bed_1)` what stands where.
     """
     at = where(state, places)
-    words = model.read(instruction, _AT.sub("", state), feedback)
+    words = model.read(instruction, _ROOMS.sub("", _AT.sub("", state)), feedback)
     return Seen(
         features=features.float()[None],
         pictures=torch.ones(1, len(places), dtype=torch.bool),
         at=torch.tensor([at]),
-        mentioned=torch.tensor([mentions(feedback, places)]),
+        mentioned=torch.tensor([mentions(feedback, places, instruction, state)]),
         words=torch.tensor([words]),
     )
 
@@ -60,13 +63,28 @@ def where(state: str, places: Sequence[str]) -> int:
     return list(places).index(found[1]) if found and found[1] in places else NOWHERE
 
 
-def mentions(feedback: str, places: Sequence[str]) -> list[int]:
-    """0, 1 or 2 for each place: whether feedback names it, and whether where something failed."""
-    if not feedback:
-        return [0] * len(places)
+def mentions(
+    feedback: str, places: Sequence[str], instruction: str = "", rooms: str = ""
+) -> list[int]:
+    """What is said of each place, as `Seen.mentioned`; `rooms` is a view's text."""
     failed = "\n".join(_FAILED.findall(feedback))
-    return [
-        0 if re.search(rf"\b{re.escape(p)}\b", feedback) is None
-        else 1 + (re.search(rf"\b{re.escape(p)}\b", failed) is not None)
-        for p in places
-    ]  # fmt: skip
+    meant = _meant(instruction, rooms)
+
+    def of(place: str) -> int:
+        word = rf"\b{re.escape(place)}\b"
+        if not feedback or re.search(word, feedback) is None:
+            return IN_ROOM * (place in meant)
+        return 1 + (re.search(word, failed) is not None) + IN_ROOM * (place in meant)
+
+    return [of(place) for place in places]
+
+
+def _meant(instruction: str, rooms: str) -> set[str]:
+    """Places in rooms that an instruction names."""
+    told = _ROOMS.search(rooms)
+    return {
+        place
+        for room, names in _ROOM.findall(told[1] if told else "")
+        if room.replace("_", " ") in instruction.lower()
+        for place in names.split(", ")
+    }

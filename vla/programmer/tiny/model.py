@@ -24,6 +24,8 @@ from .words import Words
 KIND = "tiny_programmer"
 NOWHERE = -1
 """`at` of a robot that is at no picture's place."""
+IN_ROOM = 3
+"""In `Seen.mentioned`."""
 
 
 @dataclass
@@ -37,7 +39,8 @@ class Seen:
     at: torch.Tensor
     """(B,) int64, picture of the place where the robot is, or NOWHERE."""
     mentioned: torch.Tensor
-    """(B, P) int64: 0 not in the feedback, 1 in it, 2 where it says what failed."""
+    """(B, P) int64: 0 not in the feedback, 1 in it, 2 where it says what failed; and IN_ROOM more
+    for places in a room that the task names."""
     words: torch.Tensor
     """(B, W) int64: of the task, of the robot's state, of the feedback."""
 
@@ -76,8 +79,8 @@ class TinyProgrammer(nn.Module):
         # small, so that the untrained embedding of an unknown word says next to nothing
         nn.init.normal_(self.words.weight, std=0.1)
         self.feature = nn.Sequential(nn.Linear(self.eye.size, width), nn.LayerNorm(width))
-        self.flags = nn.Parameter(0.02 * torch.randn(5, width))
-        """Of a picture; of where the robot is; of what the feedback mentions, and says failed."""
+        self.flags = nn.Parameter(0.02 * torch.randn(2 + 2 * IN_ROOM, width))
+        """Of a picture; of where the robot is; of each value of `Seen.mentioned`."""
         length = config.task_words + config.state_words + config.feedback_words
         self.positions = nn.Parameter(0.02 * torch.randn(length, width))
         self.encoder = nn.ModuleList(
