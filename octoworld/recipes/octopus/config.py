@@ -29,7 +29,7 @@ SHARD = 10_000
 class OctopusConfig:
     """Defaults are the published bench."""
 
-    stills: int = 2600
+    stills: int = 1200
     """Homes whose pictures teach the eye."""
     demonstrations: int = 2400
     """Instances that teachers attempt."""
@@ -50,14 +50,7 @@ class OctopusConfig:
     """Programs of a teacher's attempt, and of an episode with retries."""
     homes: int = 40
     """Homes of a split that are used, its first ones (each has 40)."""
-    eye: EyeConfig = field(
-        default_factory=lambda: EyeConfig(
-            image_size=(96, 96), shift=8,
-            fit=FitConfig(
-                steps=3600, batch_size=96, learning_rate=2e-3, ema_decay=0.998, checkpoint_every=100
-            ),
-        )
-    )  # fmt: skip
+    eye: EyeConfig = field(default_factory=EyeConfig)
     """How it looks and learns."""
     taught: str = ""
     """Folder with an eye that was taught before, such as `assets/checkpoints/octopus-eye`, which

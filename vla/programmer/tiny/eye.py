@@ -242,21 +242,16 @@ def train_eye(
 
 
 def shifted(stills: Stills, most: int, generator: torch.Generator) -> Stills:
-    """Pictures moved together by up to `most` pixels either way, whole cells, or mirrored.
-
-    Edges repeat.
-    """
+    """Pictures moved together by up to `most` pixels either way, whole cells; edges repeat."""
     if not most:
         return stills
     most //= CELL
     dy, dx = torch.randint(-most, most + 1, (2,), generator=generator).tolist()
-    is_mirrored = bool(torch.randint(2, (1,), generator=generator))
 
     def moved(values: torch.Tensor, scale: int) -> torch.Tensor:
         rows = (torch.arange(values.shape[1]) + dy * scale).clamp(0, values.shape[1] - 1)
         columns = (torch.arange(values.shape[2]) + dx * scale).clamp(0, values.shape[2] - 1)
-        found = values[:, rows][:, :, columns]
-        return found.flip(2) if is_mirrored else found
+        return values[:, rows][:, :, columns]
 
     return Stills(
         moved(stills.images, CELL), stills.present, moved(stills.nouns, 1), moved(stills.looks, 1)

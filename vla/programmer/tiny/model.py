@@ -68,6 +68,8 @@ class TinyProgrammer(nn.Module):
     """(words of the grammar,) their numbers in the vocabulary."""
     of_label: torch.Tensor
     """(labels, vocabulary) share of each word in a label."""
+    names: torch.Tensor
+    """(labels, vocabulary) 1 for each word of a label."""
 
     def __init__(self, config: TinyProgrammerConfig) -> None:
         super().__init__()
@@ -83,6 +85,8 @@ class TinyProgrammer(nn.Module):
         """Of a picture; of where the robot is; of each value of `Seen.mentioned`."""
         length = config.task_words + config.state_words + config.feedback_words
         self.positions = nn.Parameter(0.02 * torch.randn(length, width))
+        self.matched = nn.Linear(width, width)
+        """Of a picture: where the task names what it shows."""
         self.encoder = nn.ModuleList(
             Block(width, config.heads) for _ in range(config.encoder_layers)
         )
@@ -102,6 +106,7 @@ class TinyProgrammer(nn.Module):
         of_token = [self.reading.index.get(w, 1) for w in self.grammar.words]
         self.register_buffer("of_token", torch.tensor(of_token), persistent=False)
         self.register_buffer("of_label", self._label_words(), persistent=False)
+        self.register_buffer("names", (self.of_label > 0).float(), persistent=False)
 
     def _label_words(self) -> torch.Tensor:
         """(labels, vocabulary) share of each word in a label."""
@@ -130,7 +135,8 @@ class TinyProgrammer(nn.Module):
 
     def encode(self, seen: Seen) -> tuple[torch.Tensor, torch.Tensor]:
         """Memory (B, P + W', width) and where something is; pictures first, then words in use."""
-        recognised = self.eye.recognise(seen.features) @ self.of_label @ self.words.weight
+        sure = self.eye.recognise(seen.features)
+        recognised = sure @ self.of_label @ self.words.weight
         flags = self.flags[0] + self.flags[2:][seen.mentioned]
         spots = torch.arange(seen.pictures.shape[1], device=seen.at.device)
         here = (seen.at[:, None] == spots)[..., None] * self.flags[1]
@@ -138,12 +144,26 @@ class TinyProgrammer(nn.Module):
         # most scenes have no feedback yet: columns without a word anywhere cost time for nothing
         used = (seen.words != 0).any(0).nonzero()[:, 0]
         words = seen.words[:, used]
+        pictures = pictures + self._matches(sure, words, used)
         told = self.words(words) + self.positions[used]
         x = torch.cat([pictures, told], 1)
         mask = torch.cat([seen.pictures, words != 0], 1)
         for block in self.encoder:
             x = block(x, mask)
         return self.memory_norm(x), mask
+
+    def _matches(
+        self, sure: torch.Tensor, words: torch.Tensor, used: torch.Tensor
+    ) -> torch.Tensor:
+        """(B, P, width) from the positions in the task of the words that name what pictures show.
+
+        Attention would have to learn word by word that what is seen and what is said are the same;
+        some thousand programs are too few for that.
+        """
+        shown = (sure @ self.names).clamp(max=1)
+        of_task = used[used < self.config.task_words]
+        named = words[:, None, : len(of_task)].expand(-1, sure.shape[1], -1)
+        return self.matched(shown.gather(2, named) @ self.positions[of_task])
 
     # -- programs ----------------------------------------------------------------------------------
 
