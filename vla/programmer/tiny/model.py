@@ -152,9 +152,7 @@ class TinyProgrammer(nn.Module):
             x = block(x, mask)
         return self.memory_norm(x), mask
 
-    def _matches(
-        self, sure: torch.Tensor, words: torch.Tensor, used: torch.Tensor
-    ) -> torch.Tensor:
+    def _matches(self, sure: torch.Tensor, words: torch.Tensor, used: torch.Tensor) -> torch.Tensor:
         """(B, P, width) from the positions in the task of the words that name what pictures show.
 
         Attention would have to learn word by word that what is seen and what is said are the same;
