@@ -23,7 +23,7 @@ def test_commands_exist_with_their_options(command, capsys):
         return
     assert verb in verbs(), command
     options = [word for word in rest if word.startswith("--")]
-    chosen = [rest[0]] if verb in ("dataset", "worldmodel") else []
+    chosen = [rest[0]] if verb in ("dataset", "worldmodel", "programmer") else []
     chosen += [word for word in rest if word == "--card"]  # another command of one name
     with pytest.raises(SystemExit) as end:
         main([verb, *chosen, "--help"])

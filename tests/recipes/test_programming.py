@@ -11,12 +11,12 @@ from octoworld.cli.main import main
 from octoworld.core.errors import CheckpointError, ConfigError
 from octoworld.core.fit import FitConfig
 from octoworld.core.io import read_json
-from octoworld.core.trained import Trained
 from octoworld.recipes.programming.answer_env import MOST_PICTURES, AnswerEnv
 from octoworld.recipes.programming.job import FeedbackConfig
 from octoworld.recipes.programming.lessons import lessons_in, lessons_of
 from octoworld.recipes.programming.testing import EPISODES, agent_of, play, summary
 from octoworld.rl import train
+from octoworld.rl.trained import Trained
 from tasks.household import Household, household_split, solve
 from tests.vla.hf.families import build
 from vla.programmer import (

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +53,42 @@ def test_rounds_are_done_one_after_the_other_and_a_failure_is_told(workers, tmp_
     with pytest.raises(DatasetError, match="no luck"):
         do(rounds, workers)
     assert sorted(p.name for p in tmp_path.iterdir()) == names
+
+
+DRIVER = """
+import os, sys, time
+from pathlib import Path
+from octoworld.recipes.suite.work import do
+
+def sit(folder):
+    (folder / str(os.getpid())).touch()
+    time.sleep(600)
+
+if __name__ == "__main__":
+    do([[(sit, (Path(sys.argv[1]),))] * 2], 2)
+"""
+
+
+@pytest.mark.slow
+def test_processes_end_with_a_driver_that_is_killed(tmp_path):
+    script, folder = tmp_path / "driver.py", tmp_path / "pids"
+    script.write_text(DRIVER)
+    folder.mkdir()
+    driver = subprocess.Popen([sys.executable, str(script), str(folder)])
+    while driver.poll() is None and len(list(folder.iterdir())) < 2:
+        time.sleep(0.1)
+    driver.kill()
+    driver.wait()
+    pids = [path.name for path in folder.iterdir()]
+    assert len(pids) == 2
+
+    def lives(pid: str) -> bool:
+        told = subprocess.run(["ps", "-o", "stat=", "-p", pid], capture_output=True, text=True)
+        return bool(told.stdout.strip()) and not told.stdout.startswith("Z")
+
+    for pid in pids:  # a process that stays keeps this test from its end
+        while lives(pid):
+            time.sleep(0.1)
 
 
 def test_training_seeds_share_no_demonstration_and_more_hold_fewer(tmp_path):

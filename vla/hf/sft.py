@@ -11,8 +11,8 @@ import torch
 from octoworld.core.config import save_config
 from octoworld.core.errors import DatasetError
 from octoworld.core.fit import FitConfig, fit
-from octoworld.core.trained import Trained
 from octoworld.data.episode import Episode
+from octoworld.rl.trained import Trained
 
 from ..augment import AugmentConfig, augment_images, augment_state
 from ..sft import SftDataset, build_dataset

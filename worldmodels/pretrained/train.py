@@ -12,7 +12,7 @@ from octoworld.core.config import save_config
 from octoworld.core.errors import ConfigError, DatasetError
 from octoworld.core.fit import FitConfig, fit
 from octoworld.core.parallel import Share
-from octoworld.core.trained import Trained
+from octoworld.rl.trained import Trained
 
 from ..autoencoder import FrameAutoencoder
 from ..dataset import EpisodeDataset

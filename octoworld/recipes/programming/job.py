@@ -10,8 +10,8 @@ import torch
 from octoworld.core.config import save_config
 from octoworld.core.fit import FitConfig
 from octoworld.core.io import read_json
-from octoworld.core.trained import Trained
 from octoworld.rl import Evaluate, TrainerConfig, train
+from octoworld.rl.trained import Trained
 from tasks.household import Household, household_split
 from vla.programmer.agent import briefing
 from vla.programmer.hf import HfProgrammer, HfProgrammerConfig, train_programmer

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import shutil
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
 from dataclasses import replace
@@ -42,14 +44,15 @@ Job = tuple[Callable[..., None], tuple[Any, ...]]
 def do(rounds: Sequence[Sequence[Job]], workers: int) -> None:
     """All jobs, round after round, `workers` at a time in processes of their own.
 
-    The first failure is raised, after the jobs that were running.
+    The first failure is raised, after the jobs that were running. Processes end with this one,
+    however that ends: who goes on after a kill would find another at work in the same folders.
     """
     if workers <= 1:
         for function, arguments in (job for jobs in rounds for job in jobs):
             function(*arguments)
         return
     context = multiprocessing.get_context("spawn")  # CUDA and OpenGL do not survive a fork
-    with ProcessPoolExecutor(workers, context, initializer=_one_thread) as pool:
+    with ProcessPoolExecutor(workers, context, initializer=_begin) as pool:
         for jobs in rounds:
             futures = [pool.submit(function, *arguments) for function, arguments in jobs]
             done, rest = wait(futures, return_when=FIRST_EXCEPTION)
@@ -64,9 +67,17 @@ def made_on() -> dict[str, Any]:
     return {"commit": code_version(), **hardware()}
 
 
-def _one_thread() -> None:
+def _begin() -> None:
     torch.set_num_threads(1)
     limit_cpus(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # this is a process of a pool
+    parent.join()
+    os._exit(1)
 
 
 # -- record ------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import torch
 
 from octoworld.core.errors import DatasetError
 from octoworld.core.fit import FitConfig, fit
-from octoworld.core.trained import Trained
+from octoworld.rl.trained import Trained
 
 from ..chat import Message
 from .model import HfProgrammer
