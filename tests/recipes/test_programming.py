@@ -174,6 +174,8 @@ def test_a_test_goes_on_where_it_was_stopped(tmp_path):
         play(ChatAgent(model, "retry"), "seen", 3, tmp_path, runner, packing="blind")
     with pytest.raises(ConfigError, match="choose another folder"):
         play(agent, "seen", 3, tmp_path, runner, packing="blind", first=1)
+    with pytest.raises(ConfigError, match="choose another folder"):
+        play(agent, "seen", 3, tmp_path, runner, packing="text")
 
 
 def test_agents_by_name(tmp_path):

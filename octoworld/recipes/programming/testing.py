@@ -99,25 +99,29 @@ def play(
     A killed run goes on with the instances that are not there yet.
 
     Raises:
-        ConfigError: the folder holds episodes of another agent or of other instances.
+        ConfigError: the folder holds episodes of another agent, other instances or another way of
+            playing them.
         UnknownNameError: no such split.
     """
     path = folder / split / EPISODES
     instances = list(household_split(split).instances(count, first))
+    how = {name: str(value) for name, value in scene.items()} | {"runner": type(runner).__name__}
+    tags = [
+        {"instance": one.key, "family": one.task.family_name, **how} for one in instances
+    ]  # fmt: skip
     done = finished_episodes(path)
-    for record, instance in zip(done, instances, strict=False):
-        if (record.agent, record.tags.get("instance")) != (agent.name, instance.key):
+    for record, wanted in zip(done, tags, strict=False):
+        if (record.agent, record.tags) != (agent.name, wanted):
             raise ConfigError(
-                f"{path} has episodes of {record.agent!r} in {record.tags.get('instance')}, not of "
-                f"{agent.name!r} in {instance.key}; choose another folder"
+                f"{path} has episodes of {record.agent!r} in {record.tags}, not of "
+                f"{agent.name!r} in {wanted}; choose another folder"
             )
     log = EpisodeLog(path)
     with Progress(f"{split}", count, len(done)) as progress:
         for number in range(len(done), count):
             instance = instances[number]
             house = Household(instance, **scene)
-            tags = {"instance": instance.key, "family": instance.task.family_name}
-            done.append(run_episode(house, agent, runner, log=log, tags=tags))
+            done.append(run_episode(house, agent, runner, log=log, tags=tags[number]))
             progress.update(number + 1, f"success {_share(done[: number + 1]):.2f}")
     return done[:count]
 

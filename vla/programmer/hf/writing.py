@@ -71,7 +71,7 @@ def write(
     log_prob = torch.stack(drawer.log_probs, 1)
     chosen = tokens != PAD
     actions = tokens[:, None].float()
-    return Written(actions, actions, log_prob.where(chosen, torch.zeros(())), chosen)
+    return Written(actions, actions, torch.where(chosen, log_prob, 0.0), chosen)
 
 
 def token_log_prob(
