@@ -253,4 +253,8 @@ class LabelTab:
                 step = int((time.monotonic() - self._began) * self._fps) % (longest + self._fps)
                 if min(step, longest - 1) != shown:
                     shown = min(step, longest - 1)
-                    self.picture.image = self.frame(shown)
+                    image = self.frame(shown)
+                    try:
+                        self.picture.image = image
+                    except RuntimeError:  # handles go with their browser, before `close` is called
+                        return
