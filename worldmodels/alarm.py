@@ -16,7 +16,7 @@ import torch
 
 from octoworld.core.errors import ConfigError
 from octoworld.core.rng import torch_generator
-from octoworld.rl import Evaluate, Hook, evaluate
+from octoworld.rl import Hook, evaluate
 from octoworld.rl.hooks import TrainerState
 
 from .env import WorldModelEnv, check_same_latents
@@ -43,18 +43,21 @@ class ActionReader(Protocol):
 class AlarmConfig:
     """How often to look, at how much, and what is too much against the untrained policy."""
 
-    every: int = 5
-    """Iterations between two looks; a multiple of a watched evaluation's."""
-    starts: int = 64
-    """Held-out episodes imagined at each; of a watched evaluation, so many at most."""
+    every: int = 1
+    """Iterations between two looks. A policy that has found a fault falls within few updates."""
+    starts: int = 32
+    """Held-out episodes imagined at each."""
     redrawn: float = 0.1
-    """Most growth of the share of episodes whose success is gone when its frames are drawn and
-    looked at anew."""
+    """Most growth of the share of successes that are gone when their frames are drawn and looked at
+    anew."""
     denied: float = 0.1
-    """Most growth of the share of episodes whose success another model denies."""
+    """Most growth of the share of successes that another model denies."""
     misread: float = 0.1
     """Most growth of the share of steps whose frames do not show the actions asked for."""
-    patience: int = 2
+    chance: float = 2.0
+    """How far beyond its limit a signal must grow before it counts [standard errors]: of few
+    successes a large share may be denied by chance."""
+    patience: int = 1
     """Looks in a row that must go wrong before the run is stopped."""
     stride: int = 4
     """Clips that are read for actions have a multiple of this many [steps]."""
@@ -79,42 +82,31 @@ class Alarm(Hook):
         horizon: int,
         others: Sequence[LatentWorldModel] = (),
         reader: ActionReader | None = None,
-        watched: Evaluate | None = None,
         config: AlarmConfig | None = None,
         seed: int = 0,
     ) -> None:
         """Look at the policy in `env`.
 
         Args:
-            env: records its episodes (`ImaginationConfig.record`); held-out starts.
+            env: records its episodes (`ImaginationConfig.record`); held-out starts. As many worlds
+                as the alarm has starts waste none.
             horizon: decisions of an episode.
             others: world models of the same latents that imagine the same actions; with none the
                 env's own does, with noise of its own.
             reader: of actions; None reads none.
-            watched: a hook before this one that evaluates the policy in the same env: its episodes
-                are looked at, and none are imagined for the alarm alone.
             config: limits.
             seed: of the starts and of the others' noise.
 
         Raises:
-            ConfigError: the env records nothing, the evaluation is of another env or at other
-                iterations, or another model speaks other latents.
+            ConfigError: the env records nothing, or another model speaks other latents.
         """
         if not env.config.record:
             raise ConfigError("an alarm needs an env that records: ImaginationConfig(record=True)")
         self.config = config or AlarmConfig()
-        if watched is not None and watched.env is not env:
-            raise ConfigError("watched: expected an evaluation in the alarm's own env")
-        if watched is not None and self.config.every % watched.every:
-            raise ConfigError(
-                f"every = {self.config.every}: expected a multiple of {watched.every}, for the "
-                "watched evaluation measures so often"
-            )
         for model in others:
             check_same_latents(model, env.reflector)
         self.env, self.horizon, self.reader, self.seed = env, horizon, reader, seed
         self.others: tuple[Any, ...] = tuple(others) or (env.world_model,)
-        self.watched = watched
 
     @property
     def signals(self) -> tuple[str, ...]:
@@ -130,8 +122,6 @@ class Alarm(Hook):
         """Look when it is due, and at the end; the reason to stop, if there is one."""
         config = self.config
         if state.iteration % config.every and state.iteration != state.config.iterations:
-            if self.watched is not None:
-                self.env.take_tracks()  # not kept until the next look
             return None
         self._look(state)
         wrong = complaints([*state.history, state.metrics], config)
@@ -144,41 +134,31 @@ class Alarm(Hook):
         state.metrics |= {f"{NAME}/{k}": v for k, v in found.items()}
 
     def measure(self, policy: Any) -> dict[str, float]:
-        """The signals of a policy; with a watched evaluation, of the one that it has just seen."""
+        """The signals of a policy."""
         return self.signals_of(self.tracks(policy))
 
     def tracks(self, policy: Any) -> list[Track]:
-        """Imagined episodes of a policy, or those of a watched evaluation; each is given once."""
-        if self.watched is not None:
-            return self._last_tracks(len(self.watched.starts))[: self.config.starts]
+        """Imagined episodes of a policy, one from each start."""
+        starts, worlds = self.config.starts, self.env.num_envs
         self.env.take_tracks()  # of whoever used the env before
-        starts = range(self.config.starts)
-        evaluate(self.env, policy, starts, horizon=self.horizon)
-        return self._last_tracks(len(starts))
-
-    def signals_of(self, tracks: Sequence[Track]) -> dict[str, float]:
-        """The signals of imagined episodes: shares of all of them, and of their steps."""
-        done = [t for t in tracks if t.success[-1]]
-        share = len(done) / max(len(tracks), 1)
-        found = {"success": share}
-        found["redrawn"] = share * (1 - self._kept(self._redrawn(done), done))
-        denied = [1 - self._kept(self._imagined(model, done), done) for model in self.others]
-        found["denied"] = share * float(np.mean(denied))
-        if self.reader is not None:
-            found["misread"] = self._misread(tracks)
-        return found
-
-    def _last_tracks(self, starts: int) -> list[Track]:
-        """Episodes of the last evaluation from so many starts, in their order."""
-        worlds = self.env.num_envs
+        evaluate(self.env, policy, range(starts), horizon=self.horizon)
         begun = -(-starts // worlds) * worlds  # a wave that is not full repeats its first start
         return sorted(self.env.take_tracks(), key=lambda t: t.number)[-begun:][:starts]
 
-    def _kept(self, frames: Sequence[torch.Tensor], tracks: Sequence[Track]) -> float:
-        """Share of tracks in whose other frames (T + 1, S, C) the reflector sees success as well.
+    def signals_of(self, tracks: Sequence[Track]) -> dict[str, float]:
+        """The signals of imagined episodes, each with its standard error (`..._error`)."""
+        done = [t for t in tracks if t.success[-1]]
+        redrawn = [not kept for kept in self._kept(self._redrawn(done), done)]
+        others = [self._imagined(model, done) for model in self.others]
+        denied = [not kept for frames in others for kept in self._kept(frames, done)]
+        found = {"success": len(done) / max(len(tracks), 1)}
+        found |= _share("redrawn", redrawn, len(done)) | _share("denied", denied, len(done))
+        if self.reader is not None:
+            found |= _mean("misread", self._misread(tracks))
+        return found
 
-        1 where there are none.
-        """
+    def _kept(self, frames: Sequence[torch.Tensor], tracks: Sequence[Track]) -> list[bool]:
+        """Of each track, whether the reflector sees success in its other frames (T + 1, S, C)."""
         judge, kept = self.env.reflector, []
         for part in _parts(range(len(tracks))):
             chosen = [tracks[i] for i in part]
@@ -191,7 +171,7 @@ class Alarm(Hook):
             success[torch.arange(success.shape[1]) >= lengths[:, None]] = 0.0
             stop = first_stop(success, float(judge.threshold), judge.settings.patience)
             kept += (stop >= 0).tolist()
-        return float(np.mean(kept)) if kept else 1.0
+        return kept
 
     def _redrawn(self, tracks: Sequence[Track]) -> list[torch.Tensor]:
         """The frames of each track, decoded and encoded again, (T + 1, S, C)."""
@@ -223,8 +203,8 @@ class Alarm(Hook):
             found += [x[: len(t.latents)] for x, t in zip(together, part, strict=True)]
         return found
 
-    def _misread(self, tracks: Sequence[Track]) -> float:
-        """Mean over episodes of the share of steps that are read otherwise than asked."""
+    def _misread(self, tracks: Sequence[Track]) -> list[float]:
+        """Of each episode, the share of steps that are read otherwise than asked."""
         assert self.reader is not None
         stride, device = self.config.stride, self.env.reflector.device
         wrong: list[float] = []
@@ -237,7 +217,7 @@ class Alarm(Hook):
                 actions = np.stack([np.stack(t.actions[:count]) for t in part])
                 read = self.reader(frames, torch.from_numpy(actions).to(device))
                 wrong += (1 - read.match.float().mean(1)).tolist()
-        return float(np.mean(wrong)) if wrong else 0.0
+        return wrong
 
     def _first(self, tracks: Sequence[Track]) -> torch.Tensor:
         return self.env.dataset.first_latents([t.facts["start_episode"] for t in tracks])
@@ -269,10 +249,23 @@ def _complaint(
     told = []
     for name in signals:
         key, limit = f"{NAME}/{name}", getattr(config, name)
+        noise = np.hypot(look.get(f"{key}_error", 0.0), first.get(f"{key}_error", 0.0))
         # `not within`: a NaN must stop the run
-        if key in look and not look[key] - first[key] <= limit:
+        if key in look and not look[key] - first[key] <= limit + config.chance * noise:
             told.append(f"{name} {first[key]:.2f} -> {look[key]:.2f}")
     return f"the policy lives off the world model's errors: {', '.join(told)}" if told else ""
+
+
+def _share(name: str, hits: Sequence[bool], independent: int) -> dict[str, float]:
+    """The share of hits and its standard error (binomial, half a hit and half a miss added)."""
+    share = float(np.mean(hits)) if hits else 0.0
+    likely = (independent * share + 0.5) / (independent + 1)
+    return {name: share, f"{name}_error": float((likely * (1 - likely) / (independent + 1)) ** 0.5)}
+
+
+def _mean(name: str, values: Sequence[float]) -> dict[str, float]:
+    error = float(np.std(values, ddof=1) / len(values) ** 0.5) if len(values) > 1 else 0.0
+    return {name: float(np.mean(values)) if values else 0.0, f"{name}_error": error}
 
 
 def _parts(of: Sequence[Any]) -> Iterator[Any]:

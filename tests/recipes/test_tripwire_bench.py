@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,6 +21,7 @@ from octoworld.recipes.tripwire.config import BROKEN, HEALTHY, TripwireConfig, q
 from octoworld.recipes.tripwire.work import fell_at, halt, parts, scenes
 from octoworld.recipes.worldenv.config import SPLITS, TASKS
 from octoworld.rl import evaluate
+from worldmodels.alarm import AlarmConfig
 from worldmodels.checkpoint import load_latent_model, load_part
 from worldmodels.env import ImaginationConfig, WorldModelEnv
 from worldmodels.reflector import Reflector
@@ -119,11 +121,14 @@ def test_runs_are_ten_and_ten_on_starts_of_their_own():
                 used |= seeds
 
 
-def test_a_run_is_halted_at_the_second_complaint_in_a_row():
-    iterations, no, why = [2, 4, 6, 8], "", "denied"
-    assert halt(ONE, [no, why, no, why], iterations) is None
-    assert halt(ONE, [no, why, why, no], iterations) == {"after": 6, "kept": 2, "reason": why}
-    assert halt(ONE, [why, why], iterations) == {"after": 4, "kept": 0, "reason": why}
+def test_a_run_is_halted_at_the_complaint_that_patience_ends():
+    iterations, no, why = [1, 2, 3, 4], "", "denied"
+    assert halt(ONE, [no, no, why, no], iterations) == {"after": 3, "kept": 2, "reason": why}
+    assert halt(ONE, [no] * 4, iterations) is None
+    patient = replace(ONE, alarm=AlarmConfig(patience=2))
+    assert halt(patient, [no, why, no, why], iterations) is None
+    assert halt(patient, [no, why, why, no], iterations) == {"after": 3, "kept": 1, "reason": why}
+    assert halt(patient, [why, why], iterations) == {"after": 2, "kept": 0, "reason": why}
     looks = [{"iteration": i, "true": t} for i, t in ((0, 0.5), (2, 0.48), (4, 0.47))]
     assert fell_at({"looks": looks}, 0.03) == 4
     assert fell_at({"looks": looks[:2]}, 0.03) is None
@@ -131,11 +136,16 @@ def test_a_run_is_halted_at_the_second_complaint_in_a_row():
 
 @pytest.mark.parametrize(
     ("after", "true", "in_time"),
-    [(4, (0.5, 0.5, 0.5, 0.2), 1.0), (4, (0.5, 0.5, 0.4, 0.2), 0.0), (None, (0.5,) * 4, 0.0)],
+    [
+        (2, (0.5, 0.5, 0.5, 0.2), 1.0),
+        (2, (0.5, 0.5, 0.4, 0.2), 1.0),  # the update that did it is undone
+        (2, (0.5, 0.4, 0.4, 0.2), 0.0),
+        (None, (0.5,) * 4, 0.0),
+    ],
 )
-def test_a_halt_is_in_time_before_the_fall(tmp_path, after, true, in_time):
-    halts = {"all": after and {"after": after, "kept": 0, "reason": "x: y"}}
-    looks = [{"iteration": 2 * i, "true": t} for i, t in enumerate(true)]
+def test_a_halt_is_in_time_when_no_fall_is_kept(tmp_path, after, true, in_time):
+    halts = {"all": after and {"after": after, "kept": after - 1, "reason": "x: y"}}
+    looks = [{"iteration": i, "true": t} for i, t in enumerate(true)]
     write_json(tmp_path / "broken" / "0" / "found.json", {"looks": looks, "halts": halts})
     assert result(ONE, "broken", 0, tmp_path).outcomes == {"halted in time": [in_time]}
 

@@ -16,9 +16,10 @@ from worldmodels.replay import ReplayConfig
 from ..worldenv.config import TASKS
 
 SEEDS_A_TASK = 10_000
-KINDS = ("policy", "noisy", "play")
+KINDS = ("policy", "noisy", "play", "stubborn")
 """Who acts: a policy after five demonstrations a task, at several temperatures; the expert under
-noise, which comes near to success and fails about as often; aimless handling."""
+noise, which comes near to success and fails about as often; aimless handling; one command held on,
+which is what a policy does that has found a fault of its judge."""
 FIRST_SEED = {
     "demonstrations": 30_000_000,
     "train": 31_000_000,

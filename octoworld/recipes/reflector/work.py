@@ -35,6 +35,7 @@ from ..play import PlayActor
 from ..questions import imagined_questions, recorded_places, tabletop_questions
 from ..recording import write_dataset
 from ..rollouts import RolloutConfig, collect
+from ..stubborn import StubbornActor
 from .config import FIRST_SEED, KINDS, ReflectorBenchConfig
 
 CAMERAS = ("front",)
@@ -43,6 +44,7 @@ HOLD = 6
 """Steps recorded after success."""
 EVERY_FRAME = 10**6
 WITNESS_SEED = 7
+ACTORS = {"play": PlayActor, "stubborn": StubbornActor}
 
 
 def world_folder(config: ReflectorBenchConfig) -> Path:
@@ -102,9 +104,11 @@ def record(config: ReflectorBenchConfig, split: str, kind: str, folder: Path) ->
 def _acted(
     config: ReflectorBenchConfig, kind: str, task: str, seeds: list[int], policy: Policy | None
 ) -> Iterator[Episode]:
-    if kind == "play":
+    if kind in ACTORS:
         rollouts = RolloutConfig(AT_ONCE, EVERY_FRAME, cameras=CAMERAS)
-        yield from collect(task, seeds, rollouts, policy=None, source=kind, make_actor=PlayActor)
+        yield from collect(
+            task, seeds, rollouts, policy=None, source=kind, make_actor=ACTORS[kind]
+        )  # fmt: skip
     elif kind == "noisy":
         rollouts = RolloutConfig(AT_ONCE, HOLD, cameras=CAMERAS, noise=config.noise)
         yield from collect(task, seeds, rollouts, policy=None, source=kind)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,8 @@ def claims(config: TripwireConfig) -> list[Claim]:
         Claim(
             "broken models", ("broken",), tuple(range(len(config.broken))), "halted in time",
             margin=0.5, minimum=ENOUGH,
-            statement=f"halted before true success fell by {fall}, in nine of ten runs",
+            statement="halted, and the last update undone, before one was kept after which true "
+            f"success had fallen by {fall}, in nine of ten runs",
         ),
         Claim(
             "healthy models", ("healthy",), tuple(range(len(config.healthy))), "left alone",
@@ -76,12 +78,16 @@ def result(config: TripwireConfig, arm: str, seed: int, scratch: Path) -> ArmRes
     found = read_json(found_file(scratch, arm, seed))
     halted, fell = found["halts"]["all"], fell_at(found, config.fall)
     if arm == "broken":
-        in_time = halted is not None and (fell is None or halted["after"] < fell)
-        outcomes = {"halted in time": [float(in_time)]}
+        outcomes = {"halted in time": [float(is_in_time(halted, fell))]}
     else:
         outcomes = {"left alone": [float(halted is None)]}
     facts = {"trial": to_dict(config.trial(arm, seed)), "fell": fell, **found}
     return ArmResult([seed], outcomes, facts=facts)
+
+
+def is_in_time(halted: Mapping[str, Any] | None, fell: int | None) -> bool:
+    """Whether the update that the halt undoes is the first with a fall, or comes before it."""
+    return halted is not None and (fell is None or halted["after"] <= fell)
 
 
 # -- what is stored, as tables -------------------------------------------------------------------
@@ -135,7 +141,7 @@ def sets(folder: Path) -> str:
             arm: [(r["facts"]["halts"][name], r["facts"]["fell"]) for r in found]
             for arm, found in rows.items()
         }
-        in_time = sum(h is not None and (f is None or h["after"] < f) for h, f in halts["broken"])
+        in_time = sum(is_in_time(h, f) for h, f in halts["broken"])
         counts = {arm: sum(h is not None for h, _ in found) for arm, found in halts.items()}
         broken, healthy = len(rows["broken"]), len(rows["healthy"])
         lines.append(

@@ -13,7 +13,7 @@ from octoworld.core.io import read_json, write_json
 from octoworld.core.paths import asset
 from octoworld.data.episode import Episode
 from octoworld.data.reader import Dataset
-from octoworld.rl import Evaluate, Hook, TrainerState
+from octoworld.rl import Hook, TrainerState
 from vla.checkpoint import load_policy, policy_folder
 from vla.posttrain import posttrain
 from vla.sft import train_sft
@@ -99,10 +99,7 @@ def run_trial(config: TripwireConfig, arm: str, seed: int, folder: Path) -> None
         return WorldModelEnv(acting, judge, data, count, how, autoreset_mode=AutoresetMode.DISABLED)
 
     look_at = imagination(heldout, config.alarm.starts, record=True)
-    check = Evaluate(
-        look_at, range(config.alarm.starts), horizon=rl.horizon, every=config.alarm.every
-    )
-    seen = {"horizon": rl.horizon, "watched": check, "config": config.alarm, "seed": seed}
+    seen = {"horizon": rl.horizon, "config": config.alarm, "seed": seed}
     alarm = Alarm(look_at, others=[model], reader=shipped_reward([trial.task], CAMERAS), **seen)
     watch = Watch(
         alarm, Alarm(look_at, **seen), trial.task,
@@ -111,7 +108,7 @@ def run_trial(config: TripwireConfig, arm: str, seed: int, folder: Path) -> None
     history = posttrain(
         policy, imagination(training, rl.group_size * rl.num_groups, record=False),
         Dataset(source / "demonstrations").load_all(), config.posttrain, place / "training", seed,
-        hooks=[check, watch],
+        hooks=[watch],
     )  # fmt: skip
     write_json(path, summary(config, history, watch) | {"made_on": made_on()})
 

@@ -148,8 +148,8 @@ class WorldEnvConfig:
     posttrain: PosttrainConfig = field(default_factory=lambda: PosttrainConfig(frozen=PERCEPTION))
     """Policy gradient in imagination."""
     alarm: AlarmConfig | None = field(default_factory=AlarmConfig)
-    """When post-training is halted, because the policy lives off the world model's errors; it looks
-    at the episodes by which iterates are chosen. None never halts it."""
+    """When post-training is halted, because the policy lives off the world model's errors; None
+    never halts it."""
     second_worldmodel: str = ""
     """Folder of another world model over the same autoencoder, whose denials the alarm heeds; with
     "" it asks the one that there is again, with other noise."""

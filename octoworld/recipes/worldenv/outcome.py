@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -55,7 +54,7 @@ def posttrain_policy(run: Run) -> dict[str, Any]:
         autoreset_mode=AutoresetMode.DISABLED,
     )  # fmt: skip
     selection = WorldModelEnv(
-        model, judge, heldout, config.validation_starts, replace(config.imagination, record=True),
+        model, judge, heldout, config.validation_starts, config.imagination,
         autoreset_mode=AutoresetMode.DISABLED,
     )  # fmt: skip
     check = Evaluate(
@@ -65,7 +64,7 @@ def posttrain_policy(run: Run) -> dict[str, Any]:
         name="imagined",
         select=True,
     )
-    alarm = tripwire(config, selection, check)
+    alarm = tripwire(config, model, judge, heldout)
     folder = run.path("training", "posttrain")
     history = posttrain(
         learner, env, load(run, "demonstrations"), config.posttrain, folder, config.seed,

@@ -43,7 +43,7 @@ def demo(seed: int = 0) -> WorldEnvConfig:
         report_starts=32,
         replay=replace(base.replay, clips=200),
         posttrain=replace(base.posttrain, rl=trainer),
-        alarm=AlarmConfig(starts=32),
+        alarm=AlarmConfig(starts=16),
         evaluation=EvaluationConfig(episodes_per_task=25),
     )
 
@@ -92,7 +92,6 @@ def smoke(seed: int = 0) -> WorldEnvConfig:
                 learning_rate=1e-4, discount=0.99,
             )
         ),
-        # its only look after the first is the last: it can distrust the last iterate, not halt
         alarm=AlarmConfig(starts=16),
         evaluation=EvaluationConfig(episodes_per_task=10, num_envs=10),
     )  # fmt: skip
