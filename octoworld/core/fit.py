@@ -11,11 +11,12 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from .config import to_dict
 from .early_stop import Check, Watch
 from .errors import CheckpointError, DivergenceError
-from .io import load_tensors, save_tensors
+from .io import load_tensors, read_json, save_tensors, write_json
 from .log import MetricsLog, Progress, read_metrics
 from .parallel import Share
 from .rng import torch_generator
@@ -23,6 +24,9 @@ from .rng import torch_generator
 if TYPE_CHECKING:
     import torch
 
+HOW = "fit.json"
+ANY_TIME = ("log_every", "checkpoint_every")
+"""What may change when a run is resumed."""
 LossFn = Callable[[int, "torch.Generator"], Mapping[str, "torch.Tensor"]]
 
 
@@ -75,15 +79,16 @@ def fit(
             the generator it is given. With several processes it must give losses of this one's
             share of the batch, whose mean over the processes is that of the batch.
         config: steps, rates, and how often to log and save.
-        folder: where `state.safetensors` (weights, optimiser, step) and `metrics.jsonl` go, written
-            by process 0. An unfinished state there is resumed.
+        folder: where `state.safetensors` (weights, optimiser, step), `metrics.jsonl` and `fit.json`
+            (how it is trained) go, written by process 0. An unfinished state there is resumed.
         seed: root of the run's random streams.
         label: name of the stream and of the progress line.
         check: looks at the averaged weights now and then; the model then ends with the best ones
             seen, and training may end early. With several processes each must find the same score.
 
     Raises:
-        CheckpointError: the state in `folder` is damaged or of another model.
+        CheckpointError: the state in `folder` is damaged, of another model, or was made by another
+            config or seed.
         DivergenceError: a loss or the gradient is not finite; the last checkpoint is from before.
     """
     import torch
@@ -92,7 +97,10 @@ def fit(
     optimizer = torch.optim.AdamW(_param_groups(model, config), lr=config.learning_rate, eps=1e-8)
     ema = {k: v.detach().clone() for k, v in model.named_parameters()}
     path = folder / "state.safetensors"
+    _check_same_run(folder, config, seed, label)
     start = _restore(path, model, optimizer, ema) if path.exists() else 0
+    if share.rank == 0 and not start:
+        write_json(folder / HOW, _how(config, seed, label))
     log = MetricsLog(folder, resume_step=start if start else None) if share.rank == 0 else None
     rows = read_metrics(log.path) if log is not None else []
     metrics = {k: v for row in rows for k, v in row.items() if k != "step"}
@@ -149,6 +157,25 @@ def fit(
                 value.copy_(ema[name])
     model.eval()
     return metrics
+
+
+def _how(config: FitConfig, seed: int, label: str) -> dict[str, Any]:
+    """All that a run's course depends on."""
+    told = {"label": label, "seed": seed, **to_dict(config)}
+    return {name: value for name, value in told.items() if name not in ANY_TIME}
+
+
+def _check_same_run(folder: Path, config: FitConfig, seed: int, label: str) -> None:
+    """CheckpointError where `folder` holds the state of a run that is trained otherwise."""
+    if not (folder / HOW).exists() or not (folder / "state.safetensors").exists():
+        return
+    was, now = read_json(folder / HOW), _how(config, seed, label)
+    changed = [f"{k} = {was.get(k)}, not {v}" for k, v in now.items() if was.get(k) != v]
+    if changed:
+        raise CheckpointError(
+            f"{folder} holds a run that was started with {'; '.join(changed)}: use another run "
+            "folder or the config it was started with"
+        )
 
 
 def _check_finite(metrics: Mapping[str, float], step: int) -> None:

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -103,6 +104,20 @@ def test_another_model_is_refused(tmp_path):
     other = _model(width=8)
     with pytest.raises(CheckpointError, match="another model"):
         fit(other, _loss(other), CONFIG, tmp_path, seed=1, label="toy")
+
+
+def test_another_config_is_refused_and_named(tmp_path):
+    model = _model()
+    fit(model, _loss(model), CONFIG, tmp_path, seed=1, label="toy")
+    for changed, seed, told in (
+        (replace(CONFIG, learning_rate=2e-2), 1, "learning_rate = 0.01, not 0.02"),
+        (replace(CONFIG, steps=60), 1, "steps = 30, not 60"),
+        (CONFIG, 2, "seed = 1, not 2"),
+    ):
+        with pytest.raises(CheckpointError, match=told):
+            fit(model, _loss(model), changed, tmp_path, seed=seed, label="toy")
+    often = replace(CONFIG, checkpoint_every=5, log_every=1)
+    fit(model, _loss(model), often, tmp_path, seed=1, label="toy")
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
