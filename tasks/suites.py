@@ -6,7 +6,9 @@ from octoworld.core.errors import UnknownNameError
 
 SCENES: dict[str, tuple[str, ...]] = {
     "reach": ("Reach",),
-    "table": ("PushToZone", "PickUp", "PlaceInBin", "OpenDrawer"),
+    "table": (
+        "PushToZone", "PickUp", "PlaceInBin", "OpenDrawer", "PlaceOnZone", "HoldOverBin",
+    ),
     "workbench": ("PressButton", "TurnLever", "StackTwo", "SortByColor"),
     "kitchen": (
         "KitchenOpenDrawer", "KitchenCloseDrawer", "OpenDoor", "CloseDoor", "ServeAndSwitch",

@@ -9,13 +9,16 @@ from numpy.typing import NDArray
 
 from octoworld.core.errors import ConfigError
 from tasks.env import TaskEnv
-from tasks.manipulation.expert import (
-    OpenDrawerExpert,
-    PickUpExpert,
-    PlaceInBinExpert,
-    PushToZoneExpert,
-)
+from tasks.manipulation.carrying import HoldOverBinExpert, PlaceInBinExpert, PlaceOnZoneExpert
+from tasks.manipulation.expert import OpenDrawerExpert, PickUpExpert, PushToZoneExpert
 from tasks.manipulation.tabletop import TabletopTask
+
+SKILLS = {
+    PushToZoneExpert: 0.2, PickUpExpert: 0.15, PlaceInBinExpert: 0.15, OpenDrawerExpert: 0.25,
+    PlaceOnZoneExpert: 0.15, HoldOverBinExpert: 0.1,
+}  # fmt: skip
+"""What it does, and how likely it takes it up: the drawer as often as if the block were one of four
+things to handle."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +51,10 @@ class PlayActor:
                 f"{env.drive.name}"
             )
         self.config, self._random = config or PlayConfig(), np.random.default_rng(seed)
-        kinds = (PushToZoneExpert, PickUpExpert, PlaceInBinExpert, OpenDrawerExpert)
-        self._experts = [kind(env.task) for kind in kinds]
-        own = next(i for i, kind in enumerate(kinds) if type(env.task.expert()) is kind)
+        self._experts = [kind(env.task) for kind in SKILLS]
+        own = next(i for i, kind in enumerate(SKILLS) if type(env.task.expert()) is kind)
         count, random = env.num_envs, self._random
-        self._skill = random.integers(len(kinds), size=count)
+        self._skill = self._drawn(count)
         self._skill[random.random(count) < 0.5] = own
         self._scale = random.choice(self.config.noise, size=(count, 1))
         self._wander = np.zeros((count, 3))
@@ -62,7 +64,7 @@ class PlayActor:
         """One action, (N, 1, 4)."""
         config, random, count = self.config, self._random, env.num_envs
         switch = random.random(count) < config.switch_rate
-        self._skill[switch] = random.integers(len(self._experts), size=int(switch.sum()))
+        self._skill[switch] = self._drawn(int(switch.sum()))
         wishes = np.stack([expert.act(env.world) for expert in self._experts])
         action = wishes[self._skill, np.arange(count)]
         m = config.memory
@@ -72,3 +74,6 @@ class PlayActor:
         action[self._dropping > 0, 3] = 1.0
         self._dropping = np.maximum(self._dropping - 1, 0)
         return np.clip(action, -1, 1).astype(np.float32)[:, None]
+
+    def _drawn(self, count: int) -> NDArray[np.int64]:
+        return self._random.choice(len(SKILLS), size=count, p=list(SKILLS.values()))

@@ -1,7 +1,7 @@
 """What may be asked about table-top episodes, and what recorded or imagined pictures answer.
 
-The four tasks share one scene, so every recorded step answers the instructions of all of them; and
-a colour that is not on the table makes any of them a request that nothing fulfils.
+The tasks share one scene, so every recorded step answers the instructions of all of them; and a
+colour that is not on the table makes any of them a request that nothing fulfils.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from tasks.manipulation.hindsight import (
     places_of,
     places_read,
 )
+from tasks.suites import SCENES
 from worldmodels.dataset import EpisodeDataset
 from worldmodels.latent_model import LatentWorldModel
 from worldmodels.reflector.questions import Question, near_success, recorded_questions
@@ -37,7 +38,7 @@ NEAR_MARGIN = 0.04
 """Places that miss success by less than this count as near [m]."""
 FAR_MARGIN = 0.15
 """Margins are told up to this [m]."""
-TABLETOP = ("PushToZone", "PickUp", "PlaceInBin", "OpenDrawer")
+TABLETOP = SCENES["table"]
 """Tasks of the one scene."""
 MEMORY = ("block_color", "gripper", "wording", "zone_color")
 """Columns of `task_memory` of a table-top task."""
@@ -95,7 +96,7 @@ def imagined_questions(
 
 
 def tasks_asked(episodes: Sequence[Episode]) -> tuple[str, ...]:
-    """Tasks that can be asked about episodes: the four of the table-top if all are of it, or ()."""
+    """Tasks that can be asked about episodes: those of the table-top if all are of it, or ()."""
     needed = {"observation.environment_state", "task_memory"}
     known = all(e.info.get("task") in TABLETOP and needed <= e.columns.keys() for e in episodes)
     return TABLETOP if known else ()

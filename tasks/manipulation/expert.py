@@ -94,38 +94,6 @@ class PickUpExpert(TabletopExpert):
         return np.where(held[:, None], up, shift), gripper
 
 
-class PlaceInBinExpert(TabletopExpert):
-    """Grasp, carry above the walls, lower over the bin, open, and leave upwards."""
-
-    carry_height = 0.105
-    release_height = 0.062
-
-    def rule(self, m: Measurement) -> tuple[NDArray, NDArray]:
-        """See the class."""
-        shift, gripper, held = self.reach_and_grasp(m)
-        across = (m.bin - m.block)[:, :2]
-        error = np.linalg.norm(across, axis=1)
-        over = error < 0.03
-        height = np.where(
-            over, self.release_height, np.where(error < 0.08, self.carry_height, 0.12)
-        )
-        # Sideways only once the block clears the table, fully when it clears the walls.
-        freedom = np.clip((m.tool[:, 2] - 0.045) / 0.04, 0.0, 1.0)
-        carry = np.concatenate(
-            [across * freedom[:, None], (height - m.tool[:, 2])[:, None]], axis=1
-        )
-        release = held & over & (m.tool[:, 2] < self.release_height + 0.012)
-        half = SIZES.bin_half - 0.015
-        inside = (np.abs(across) < half).all(axis=1) & (m.block[:, 2] < 0.09)
-        leave = inside & (~held | (m.command > 0))
-        away = np.zeros_like(shift)
-        away[:, 2] = np.where(m.gap > 0.055, self.leave_height - m.tool[:, 2], 0.0)
-        out = np.where(held[:, None], carry, shift)
-        out = np.where(release[:, None], 0.0, out)
-        out = np.where(leave[:, None], away, out)
-        return out, np.where(release | leave, OPEN, gripper)
-
-
 class OpenDrawerExpert(TabletopExpert):
     """Closed fingers behind the bar, then pull; nothing to grasp."""
 

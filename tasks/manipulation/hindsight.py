@@ -186,8 +186,22 @@ def _open(p: Places, limits: Limits) -> _Answer:
     return p.opening - JUDGE.drawer_open, np.ones(len(left), bool), p.handle, goal
 
 
+def _set_down(p: Places, limits: Limits) -> _Answer:
+    margin, ready, thing, goal = _push(p, limits)
+    return margin, ready & (p.gap > JUDGE.open_gap), thing, goal
+
+
+def _hold(p: Places, limits: Limits) -> _Answer:
+    apart = np.linalg.norm(p.block[:, :2] - p.bin, axis=1)
+    margin = np.minimum(JUDGE.over_distance - apart, p.clearance - SIZES.bin_height)
+    goal = np.concatenate([p.bin, 0 * p.opening[:, None]], 1)
+    goal[:, 2] = SIZES.block_half + SIZES.bin_height
+    return margin, p.grasped, p.block, goal
+
+
 _ASKED: dict[str, Callable[[Places, Limits], _Answer]] = {
     "PushToZone": _push, "PickUp": _pick, "PlaceInBin": _place, "OpenDrawer": _open,
+    "PlaceOnZone": _set_down, "HoldOverBin": _hold,
 }  # fmt: skip
 
 

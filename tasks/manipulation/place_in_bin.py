@@ -10,7 +10,7 @@ from octoworld.core.registry import register_task
 from ..language import Templates
 from ..rewards import tolerance
 from ..task import Evaluation, weighted
-from .expert import PlaceInBinExpert
+from .carrying import PlaceInBinExpert
 from .tabletop import Measurement, TabletopTask
 
 

@@ -42,6 +42,8 @@ class JudgeConfig:
     """Below it the block rests [m/s]."""
     bin_margin: float = 0.02
     """From the bin's outer edge to the block's centre, inside it [m]."""
+    over_distance: float = 0.04
+    """Block centre to bin centre, counted as over the bin [m]."""
     open_gap: float = 0.06
     """Finger gap of an open gripper [m]."""
     drawer_open: float = 0.10

@@ -15,10 +15,11 @@ from octoworld.recipes.rollouts import RolloutConfig, collect
 from tasks.language import COLOR_NAMES
 from tasks.manipulation.hindsight import SEEN, judge_places, places_read
 from tasks.manipulation.objects import object_state
+from tasks.suites import SCENES
 from worldmodels.dataset import EpisodeDataset
 from worldmodels.replay import Replayed
 
-TASKS = ("PushToZone", "PickUp", "PlaceInBin", "OpenDrawer")
+TASKS = SCENES["table"]
 
 
 @pytest.fixture(scope="module")

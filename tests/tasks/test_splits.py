@@ -66,7 +66,7 @@ def shown(task: str, split: str, seed: int, batches: int = 1) -> Shown:
 def test_every_manipulation_task_is_in_a_suite():
     assert sorted(ARMS) == sorted(t for tasks in SUITES.values() for t in tasks)
     assert sorted(ARMS) == sorted(t for tasks in SCENES.values() for t in tasks)
-    assert suite("table") == ("PushToZone", "PickUp", "PlaceInBin", "OpenDrawer")
+    assert suite("table")[:4] == ("PushToZone", "PickUp", "PlaceInBin", "OpenDrawer")
     with pytest.raises(UnknownNameError, match=r"'tabeltop'.*kitchen, reach, table, tabletop"):
         suite("tabeltop")
 

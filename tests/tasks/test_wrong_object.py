@@ -19,6 +19,7 @@ OTHERS = [
     ("KitchenOpenDrawer", "door_hinge", 1.1), ("OpenDoor", "drawer_slide", 0.13),
     ("StoreBlock", "door_hinge", 1.1), ("ServeAndSwitch", "drawer_slide", 0.13),
     ("PickUp", "drawer_slide", 0.11), ("PushToZone", "drawer_slide", 0.11),
+    ("HoldOverBin", "drawer_slide", 0.11),
 ]  # fmt: skip
 OWN = [
     ("PressButton", "button_a_slide", 0.012), ("KitchenOpenDrawer", "drawer_slide", 0.13),
