@@ -6,7 +6,7 @@ Run folder: `config.yaml`, `data.json` (robot and episodes), and `autoencoder/`,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -40,6 +40,7 @@ from worldmodels.latent_train import same_weights
 from .worldmodel_data import RobotFacts, facts_of, load_episodes, open_datasets
 
 M = TypeVar("M", bound=LatentWorldModel)
+P = TypeVar("P", FrameAutoencoder, FrameTokenizer)
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 
 
@@ -135,16 +136,30 @@ def train_worldmodel(
     taken, codes = _taken(autoencoder, initial, config)
     if taken is not None:
         _check_fits(taken, facts)
-    encoder = _autoencoder(out / "autoencoder", data, config, seed, device, taken)
+    place, codec, coder = (out / name for name in ("worldmodel", "autoencoder", "tokenizer"))
+
+    def new_codec() -> FrameAutoencoder:
+        fit = config.autoencoder_fit
+        return train_autoencoder(
+            data, config.autoencoder, fit, codec, seed=seed, device=device
+        )[0]  # fmt: skip
+
+    encoder = _part(FrameAutoencoder, codec, device, taken, new_codec)
     encode_dataset(encoder, data)
-    place = out / "worldmodel"
     if isinstance(config, FlowRunConfig):
         start = _start(initial, FlowWorldModel, facts)
         model, _ = train_flow(
             data, encoder, config.worldmodel, place, seed=seed, device=device, initial=start
         )
         return model
-    tokenizer = _tokenizer(out / "tokenizer", data, encoder, config, seed, device, codes)
+
+    def new_coder() -> FrameTokenizer:
+        fit = config.tokenizer_fit
+        return train_tokenizer(
+            data, encoder, config.tokenizer, fit, coder, seed=seed, device=device
+        )[0]  # fmt: skip
+
+    tokenizer = _part(FrameTokenizer, coder, device, codes, new_coder)
     start = _start(initial, AutoregressiveWorldModel, facts)
     model, _ = train_autoregressive(
         data, tokenizer, config.worldmodel, place, seed=seed, device=device, initial=start
@@ -240,55 +255,18 @@ def _taken(
     return load_part(FrameAutoencoder, folder), None
 
 
-def _autoencoder(
-    folder: Path,
-    data: EpisodeDataset,
-    config: RunConfig,
-    seed: int,
-    device: str,
-    taken: FrameAutoencoder | None,
-) -> FrameAutoencoder:
-    """The one that is there, the one that is taken, or one that is trained."""
+def _part(kind: type[P], folder: Path, device: str, taken: P | None, made: Callable[[], P]) -> P:
+    """The one that is there, the one that is taken, or one that is trained (`made`)."""
     if _is_done(folder):
-        there = load_part(FrameAutoencoder, folder)
+        there = load_part(kind, folder)
         if taken is not None and not same_weights(there, taken):
             raise CheckpointError(
-                f"{folder.parent} holds a run on another autoencoder, in whose latents its models "
-                "speak; use another --out, or the autoencoder that it was started with"
+                f"{folder.parent} holds a run on another {folder.name}, on which its models depend;"
+                f" use another --out, or the {folder.name} that it was started with"
             )
         return there.to(device)
     if taken is None:
-        model, _ = train_autoencoder(
-            data, config.autoencoder, config.autoencoder_fit, folder, seed=seed, device=device
-        )
-        return model
-    _keep(taken, folder)
-    return taken.to(device)  # type: ignore[return-value]
-
-
-def _tokenizer(
-    folder: Path,
-    data: EpisodeDataset,
-    encoder: FrameAutoencoder,
-    config: AutoregressiveRunConfig,
-    seed: int,
-    device: str,
-    taken: FrameTokenizer | None,
-) -> FrameTokenizer:
-    """The one that is there, the one that is taken, or one that is trained."""
-    if _is_done(folder):
-        there = load_part(FrameTokenizer, folder)
-        if taken is not None and not same_weights(there, taken):
-            raise CheckpointError(
-                f"{folder.parent} holds a run on another tokenizer, whose codes mean other things; "
-                "use another --out, or the tokenizer that it was started with"
-            )
-        return there.to(device)
-    if taken is None:
-        model, _ = train_tokenizer(
-            data, encoder, config.tokenizer, config.tokenizer_fit, folder, seed=seed, device=device
-        )
-        return model
+        return made()
     _keep(taken, folder)
     return taken.to(device)  # type: ignore[return-value]
 
