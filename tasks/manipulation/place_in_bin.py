@@ -36,21 +36,28 @@ class PlaceInBin(TabletopTask):
         return e["in_bin"] & e["resting"] & e["released"]
 
     def dense_reward(self, evaluation: Evaluation) -> tuple[NDArray, dict[str, NDArray]]:
-        """Reach, grasp, bring over the bin, let go inside; earlier stages stay paid once inside."""
-        e = evaluation
-        inside = e["in_bin"].astype(float)
-        reach = tolerance(e["tool_to_block"], (0.0, 0.01), 0.2)
-        bring = tolerance(e["block_to_bin"], (0.0, 0.02), 0.2) * e["grasped"]
-        return weighted(
-            {
-                "reach": (0.2, np.maximum(reach, inside)),
-                "grasp": (0.2, np.maximum(e["grasped"], inside)),
-                "bring": (0.2, np.maximum(bring, inside)),
-                "inside": (0.2, inside),
-                "success": (0.2, e["success"]),
-            }
-        )
+        """See `placing`."""
+        return placing(evaluation, evaluation["in_bin"], evaluation["block_to_bin"])
 
     def expert(self) -> PlaceInBinExpert:
         """Grasp, carry, lower, open."""
         return PlaceInBinExpert(self)
+
+
+def placing(e: Evaluation, inside: NDArray, apart: NDArray) -> tuple[NDArray, dict[str, NDArray]]:
+    """Reach, grasp, bring to the place, let go inside; earlier stages stay paid once inside.
+
+    `inside` (N,) is whether the block is there, `apart` (N,) how far from it [m].
+    """
+    reach = tolerance(e["tool_to_block"], (0.0, 0.01), 0.2)
+    bring = tolerance(apart, (0.0, 0.02), 0.2) * e["grasped"]
+    inside = inside.astype(float)
+    return weighted(
+        {
+            "reach": (0.2, np.maximum(reach, inside)),
+            "grasp": (0.2, np.maximum(e["grasped"], inside)),
+            "bring": (0.2, np.maximum(bring, inside)),
+            "inside": (0.2, inside),
+            "success": (0.2, e["success"]),
+        }
+    )

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from octoworld.core.registry import register_task
 
 from ..language import Templates
-from ..rewards import tolerance
-from ..task import Evaluation, weighted
+from ..task import Evaluation
 from .carrying import PlaceOnZoneExpert
+from .place_in_bin import placing
 from .tabletop import Measurement, TabletopTask
 
 
@@ -36,20 +36,8 @@ class PlaceOnZone(TabletopTask):
         return e["in_zone"] & e["resting"] & e["released"]
 
     def dense_reward(self, evaluation: Evaluation) -> tuple[NDArray, dict[str, NDArray]]:
-        """Reach, grasp, bring to the zone, let go inside; earlier stages stay paid once inside."""
-        e = evaluation
-        inside = e["in_zone"].astype(float)
-        reach = tolerance(e["tool_to_block"], (0.0, 0.01), 0.2)
-        bring = tolerance(e["block_to_zone"], (0.0, 0.02), 0.2) * e["grasped"]
-        return weighted(
-            {
-                "reach": (0.2, np.maximum(reach, inside)),
-                "grasp": (0.2, np.maximum(e["grasped"], inside)),
-                "bring": (0.2, np.maximum(bring, inside)),
-                "inside": (0.2, inside),
-                "success": (0.2, e["success"]),
-            }
-        )
+        """See `placing`."""
+        return placing(evaluation, evaluation["in_zone"], evaluation["block_to_zone"])
 
     def expert(self) -> PlaceOnZoneExpert:
         """Grasp, carry, lower, open."""
