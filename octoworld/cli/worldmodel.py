@@ -9,6 +9,7 @@ SUBVERBS: dict[str, tuple[str, str]] = {
     "reflector": ("worldmodel_reflector", "train who judges success, in truth and imagination"),
     "readers": ("worldmodel_readers", "train networks that read actions: RLIR's reward and judge"),
     "rlir": ("worldmodel_rlir", "post-train a world model so that it shows what it is told"),
+    "distill": ("worldmodel_distill", "a student that imagines in fewer steps, of a flow model"),
     "perceptual": ("worldmodel_perceptual", "train an own network that measures pictures"),
     "eval": (
         "worldmodel_eval",
