@@ -19,6 +19,8 @@ from octoworld.core.log import read_metrics
 from octoworld.data.episode import Episode
 from octoworld.data.writer import DatasetWriter
 from octoworld.recipes.worldmodel_train import FlowRunConfig
+from worldmodels.checkpoint import load_latent_model
+from worldmodels.flow import FlowWorldModel
 
 ROOT = Path(__file__).parents[2]
 TINY = {
@@ -130,6 +132,23 @@ def test_free_running_48_steps_stay_finite_and_repeat_under_a_seed(run, data, ca
         assert sheet.height > 6 * 64  # two episodes, three rows each
     with av.open(str(out / "film.mp4")) as film:
         assert film.streams.video[0].frames == 49
+
+
+def test_a_student_is_a_run_like_its_teachers(run, data, tmp_path, capsys):
+    out = tmp_path / "student"
+    argv = ["worldmodel", "distill", run, data[0], "--held-out", data[1], "--out", out, "--set",
+            "fit.steps=2", "fit.batch_size=4", "chunks=1"]  # fmt: skip
+    argv = [str(a) for a in argv]
+    if "autoregressive" in str(run):
+        assert "takes no Euler steps" in error_of(capsys, *argv)
+        return
+    assert main(argv) == 0
+    assert "| student | 1 | 20 |" in capsys.readouterr().out
+    model = load_latent_model(out / "worldmodel")
+    assert isinstance(model, FlowWorldModel) and model.settings.sampling_steps == 1
+    how = ["--starts", "4", "--films", "0", "--steps", "8"]
+    assert main(["worldmodel", "eval", str(out), data[1], "--out", str(out / "eval"), *how]) == 0
+    assert "other settings" in error_of(capsys, *argv, "--steps", "2")
 
 
 def test_training_again_with_the_same_seed_gives_the_same_model(run, data, tmp_path):
