@@ -29,9 +29,9 @@ class PlayArgs:
     """Open the task in the browser and take the controls; by default at a terminal, for a task."""
     world: Path | None = None
     """Live: a world model (its folder, or a run's) that dreams along, beside the truth."""
-    driver: Literal["you", "policy", "expert", "teacher", "random"] | None = None
-    """Live: who acts first; default: the policy, or else the expert; in a household you. A teacher
-    is there in households: an oracle that forgets."""
+    driver: Literal["you", "policy", "expert", "programmer", "teacher", "random"] | None = None
+    """Live: who acts first; default: the policy, or else the expert; in a household you. There are
+    two more in households: the shipped programmer, and a teacher, who is an oracle that forgets."""
     layout: int = 0
     """Of a household task: seed of the home."""
     seconds: float = 120.0
@@ -129,7 +129,9 @@ def go_home(args: PlayArgs, task: str) -> int:
         if value is not None:
             raise ConfigError(f"{name} is not for household tasks")
     if args.driver == "policy":
-        raise ConfigError("--driver policy: in a household you, expert, teacher or random act")
+        raise ConfigError(
+            "--driver policy: in a household you, expert, programmer, teacher or random act"
+        )
     config = HomeConfig(
         args.layout, args.first_seed, args.driver or "you", port=args.port, host=args.host,
         theme=args.theme,

@@ -124,7 +124,7 @@ def test_the_page_is_told_everything(played):
     assert seen[-1].seed == 9 and seen[-1].turn is not None
 
 
-@pytest.mark.parametrize("driver", ["teacher", "random"])
+@pytest.mark.parametrize("driver", ["programmer", "teacher", "random"])
 def test_others_act_until_it_is_over(driver, tmp_path):
     says = [Order("record")]
     seen, facts = play(tmp_path / "data", says, driver=driver)

@@ -57,7 +57,7 @@ def scenes(some):
 
 
 def test_the_shipped_eye_sees_what_lies_about(repository, tmp_path):
-    taught = str(repository / "assets" / "checkpoints" / "octopus-eye")
+    taught = str(repository / "assets" / "checkpoints" / "programmer")
     config = replace(OctopusConfig(), stills=8, shards=1, taught=taught)
     learn_to_see(config, tmp_path)
     eye = TinyProgrammer.from_pretrained(tmp_path / "eye" / "policy").eye

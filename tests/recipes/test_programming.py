@@ -178,9 +178,16 @@ def test_a_test_goes_on_where_it_was_stopped(tmp_path):
         play(agent, "seen", 3, tmp_path, runner, packing="text")
 
 
+def test_the_shipped_programmer_gets_things_done(tmp_path):
+    agent, scene = agent_of("assets/checkpoints/programmer", strategy="single_turn")
+    first = 800_000  # starts of training's homes that the bench gives to nobody
+    records = play(agent, "train", 12, tmp_path, make_runner("grammar"), first=first, **scene)
+    assert summary(records)["success"] > 0.5
+
+
 def test_agents_by_name(tmp_path):
-    agent, scene = agent_of("assets/checkpoints/octopus-eye")
-    assert agent.name == "assets/checkpoints/octopus-eye retry"
+    agent, scene = agent_of("assets/checkpoints/programmer")
+    assert agent.name == "assets/checkpoints/programmer retry"
     assert scene["packing"] == "album"
     assert scene["image_size"] == agent.model.config.eye.image_size  # type: ignore[attr-defined]
     agent, _ = agent_of("qwen3-vl", endpoint="http://localhost:1/v1", strategy="react")

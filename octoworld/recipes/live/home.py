@@ -37,7 +37,8 @@ class HomeConfig:
     first_seed: int = 5_000_000
     """Of the first start; the next ones follow."""
     driver: str = YOU
-    """Who acts first: you, expert (the oracle), teacher (who forgets) or random."""
+    """Who acts first: you, expert (the oracle), programmer (the shipped
+    network), teacher (who forgets) or random."""
     pace: float = 2.0
     """Calls a second of programs and drivers."""
     port: int = 8080

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 
+from octoworld.core.paths import asset
 from octoworld.core.rng import derive_seed
 from octoworld.viewer.homepage import Slot
 from tasks.household import IMPERFECT, Household, SkillCall, solve
 from tasks.household.explore import forgetful
 from tasks.household.senses import SEEN_STATES, things_in_view
 from tasks.language import COLOR_NAMES
-from vla.programmer import Skill
+from vla.programmer import Answer, Skill, View
+from vla.programmer.tiny import TinyAgent, TinyProgrammer
 
 from ..household_checker import random_calls
 from .cast import EXPERT, RANDOM, YOU
 
-TEACHER = "teacher"
+TEACHER, PROGRAMMER = "teacher", "programmer"
 
 Planner = Callable[[Household, int], tuple[SkillCall, ...]]
 """(household, number) -> what to call next, one after another; the number is another each time.
@@ -34,11 +37,26 @@ PLANNERS: dict[str, Planner] = {
 PLANS = {
     YOU: "Calls by hand.",
     EXPERT: "The oracle's way from here.",
+    PROGRAMMER: "What the shipped network wrote, which is shown pictures and the feedback.",
     TEACHER: "The way of a teacher who forgets.",
     RANDOM: "Calls at random.",
 }
 """Who acts -> what is noted as the plan of a turn."""
 TYPED = "A program that was typed."
+
+
+def write_program(house: Household, feedback: str) -> Answer:
+    """The shipped network's next program, in the light of what the last one came to."""
+    agent = _programmer()
+    agent.reset(house.skills)
+    seen = house.observe("album")
+    return agent.act(View(house.instruction, seen.text, seen.images, feedback))
+
+
+@cache
+def _programmer() -> TinyAgent:
+    """Of the bench `octopus`, arm `rlef`."""
+    return TinyAgent(TinyProgrammer.from_pretrained(asset("checkpoints", "programmer", "policy")))
 
 
 def slots_of(house: Household) -> dict[str, tuple[Slot, ...]]:

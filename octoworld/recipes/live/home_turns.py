@@ -11,7 +11,7 @@ from vla.programmer.execution import answer_call, carry_out, describe_execution
 
 from ..program_tape import written
 from .cast import RANDOM, YOU
-from .home_cast import PLANNERS, PLANS, TYPED
+from .home_cast import PLANNERS, PLANS, PROGRAMMER, TYPED, write_program
 from .home_recorder import HomeRecorder
 
 
@@ -71,10 +71,10 @@ class HomeTurns:
             self._open(PLANS[YOU], "")
         self._call(Call(name, args, len(self._done) + 1), goes_on=True)
 
-    def run(self, source: str) -> None:
+    def run(self, source: str, plan: str = TYPED) -> None:
         """Begin a program; `advance` goes on with it, call by call."""
         self.give_up()
-        self._open(TYPED, source)
+        self._open(plan, source)
         self._step = self._runner.start(source, self.house.skills)
         if not isinstance(self._step, Call):
             self._close(self._step)
@@ -85,8 +85,14 @@ class HomeTurns:
         Raises:
             OracleError: the driver knows no way.
         """
+        if driver == PROGRAMMER and not self.is_running:
+            told = "" if self._turn is None else self._turn["feedback"]
+            answer = write_program(self.house, told)
+            self.run(answer.program, answer.plan or PLANS[driver])
         if isinstance(self._step, Call):
             self._call(self._step, goes_on=False)
+            return
+        if driver == PROGRAMMER:  # it wrote no call
             return
         if not self._queue:
             self._plans += 1

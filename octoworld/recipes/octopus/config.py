@@ -53,7 +53,7 @@ class OctopusConfig:
     eye: EyeConfig = field(default_factory=EyeConfig)
     """How it looks and learns."""
     taught: str = ""
-    """Folder with an eye that was taught before, such as `assets/checkpoints/octopus-eye`, which
+    """Folder with an eye that was taught before, such as `assets/checkpoints/programmer`, which
     is then taken: teaching one takes half an hour of two cores."""
     width: int = 112
     """Of the policy's tokens; with the eye the policy has 1.4 M parameters."""
