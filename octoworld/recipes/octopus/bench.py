@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -132,28 +132,28 @@ class OctopusBench:
         )
 
 
-def store(config: OctopusConfig, scratch: Path, folder: Path) -> None:
-    """Rows of all arms, and what was found beside them."""
+def store(
+    config: OctopusConfig, scratch: Path, folder: Path, only: Sequence[str] | None = None
+) -> None:
+    """Rows of all arms, or of those that have been run (`only`), and what was found beside them."""
 
     def measure(arm: str, seed: int, place: Path) -> ArmResult:
         return rows_of(config, arm, seed, scratch)
 
     kept = to_dict(config)
     del kept["jobs"]  # it changes when it is done, not what is found
-    run(claims(config), measure, folder, config=kept)
+    run(claims(config), measure, folder, config=kept, only=only)
     scenes = load_scenes(config, "demonstrations-forgetful", scratch)
     first = [t.success for t in scenes.turns if t is not None and not t.before]
     turns = [t is not None for t in scenes.turns]
+    judges = [scratch / "tested" / "judge" / f"{seed}.json" for seed in config.side_seeds]
     write_json(
         folder / "facts.json",
         {
             "teacher": {"success": float(np.mean(first)), "attempts": len(first),
                         "programs": sum(turns)},
             "sight": read_json(scratch / "eye" / "sight.json"),
-            "judges": [
-                read_json(scratch / "tested" / "judge" / f"{seed}.json")
-                for seed in config.side_seeds
-            ],
+            "judges": [read_json(path) for path in judges if path.exists()],
         },
     )  # fmt: skip
 
