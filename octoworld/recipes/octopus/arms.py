@@ -23,6 +23,11 @@ class Arm:
     that stand against the compute of feedback."""
     is_judged: bool = False
     """Whether its reward is a learned judge's word, and not the environment's."""
+    is_retrying: bool = False
+    """Starts are those where its parent's own programs got stuck, besides fresh ones, and success
+    counts only where no call failed: after an error an agent is asked again, and would go on."""
+    is_untold: bool = False
+    """Feedback is taken away, in training and in tests."""
     is_blind: bool = False
     """Pictures are taken away, in training and in tests."""
     is_main: bool = False
@@ -35,6 +40,8 @@ ARMS: dict[str, Arm] = {
     "sft-successes": Arm("imitate", only_successes=True, steps=(1, 1), is_main=True),
     "rlef": Arm("loop", "sft", is_main=True),
     "rlef-judged": Arm("loop", "sft", is_judged=True),
+    "rlef-retries": Arm("loop", "rlef", is_retrying=True),
+    "rlef-untold": Arm("loop", "rlef", is_retrying=True, is_untold=True),
     "rlef-grpo": Arm("grpo", "sft"),
     "rlef-tree": Arm("tree", "sft"),
     "rejection": Arm("reject", "sft"),
@@ -47,8 +54,15 @@ ARMS: dict[str, Arm] = {
 """Arms that are trained; parents before their children."""
 SHUFFLED, RANDOM = "shuffled-views", "random-programs"
 """`rlef` that is shown the pictures of another home; untrained weights that draw programs."""
-TOLD, UNTOLD = "retries-told", "retries-untold"
-"""`rlef` with up to three programs an episode, with and without the feedback."""
+TOLD, UNTOLD, KEPT_BACK = "retries-told", "retries-untold", "retries-kept-back"
+PLAIN_TOLD, PLAIN_UNTOLD = "plain-retries-told", "plain-retries-untold"
+RETRIES = {
+    TOLD: ("rlef-retries", "retry"), UNTOLD: ("rlef-untold", "retry_untold"),
+    KEPT_BACK: ("rlef-retries", "retry_untold"), PLAIN_TOLD: ("rlef", "retry"),
+    PLAIN_UNTOLD: ("rlef", "retry_untold"),
+}  # fmt: skip
+"""Up to three programs an episode -> whose, and whether it is told what the last one did. One that
+was never told is the control; one that was taught with feedback, and then gets none, another."""
 ORACLE = "oracle"
 """The program that solves a test instance, carried out."""
 SIDE_SPLITS = ("seen", "layouts")

@@ -80,6 +80,8 @@ class OctopusConfig:
     """Iterations between validations."""
     failures: int = 800
     """Further starts of training by feedback, for each seed: where programs of `sft` got stuck."""
+    own_failures: int = 2400
+    """The same of `rlef`, for arms that learn to try again."""
     labelled: int = 9000
     """Programs whose outcomes the environment tells a judge, for each seed; `rlef` has more than
     twice as many judged."""
@@ -128,7 +130,8 @@ def quick_octopus() -> OctopusConfig:
     full = OctopusConfig()
     return replace(
         full,
-        failures=4, homes=2, stills=12, demonstrations=24, rewards=12, validation=8,
+        failures=4, own_failures=12, homes=2,
+        stills=12, demonstrations=24, rewards=12, validation=8,
         tests=dict.fromkeys(full.tests, 8), shards=1, width=32,
         eye=replace(
             full.eye, channels=(8, 8, 16, 16), features=16,

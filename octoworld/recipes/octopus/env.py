@@ -37,10 +37,19 @@ class ProgramEnv:
         *,
         keep: int = 200_000,
         onlooker: Onlooker | None = None,
+        is_clean: bool = False,
     ) -> None:
-        """`keep`: most outcomes that are remembered; `onlooker` sees what programs leave behind."""
+        """A batch of `num_envs` worlds.
+
+        Args:
+            scenes: what `reset` counts.
+            num_envs: programs at a time.
+            keep: most outcomes that are remembered.
+            onlooker: sees what programs leave behind.
+            is_clean: success counts only where no call failed.
+        """
         self.scenes, self.num_envs, self.keep = scenes, num_envs, keep
-        self.onlooker = onlooker
+        self.onlooker, self.is_clean = onlooker, is_clean
         self.instructions = [""] * num_envs
         self.true_episodes = self.true_steps = 0
         """Programs, and calls that were carried out for them."""
@@ -67,10 +76,12 @@ class ProgramEnv:
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Reward (N,) float32 and success (N,) bool of programs (N, L) in scenes `rows` (N,)."""
         found = self.outcomes(rows, tokens)
+        success = [o.success and (o.ok or not self.is_clean) for o in found]
         reward = [
-            float(o.success) + PROGRESS * o.progress * float(o.ok or o.success) for o in found
+            float(s) + PROGRESS * o.progress * float(o.ok or s)
+            for o, s in zip(found, success, strict=True)
         ]
-        return torch.tensor(reward), torch.tensor([o.success for o in found])
+        return torch.tensor(reward), torch.tensor(success)
 
     def keys(self, rows: Sequence[int], tokens: torch.Tensor) -> list[Key]:
         """Programs (N, L) in scenes `rows` (N,) as the calls that they make."""

@@ -21,7 +21,7 @@ from .arms import ARMS, Arm
 from .config import OctopusConfig
 from .env import ProgramEnv
 from .episodes import line_ends
-from .failures import pool_of
+from .failures import pool_of, retry_pools
 from .judged import Hindsight, JudgedEnv, hindsight
 from .judging import judge_of
 from .labelled import labelled_path
@@ -55,10 +55,16 @@ def learn(config: OctopusConfig, name: str, seed: int, folder: Path) -> None:
         imitate(model, demonstrations, rows, tokens, fits, place, seed)
         spent = {"gradient_steps": fits.steps, "programs": 0}
     else:
-        validation = load_scenes(config, "validation", folder)
-        pool = pool_of(config, demonstrations, seed, folder)
+        if arm.is_retrying:
+            pool, validation = retry_pools(config, arm.parent, seed, folder)
+        else:
+            validation = load_scenes(config, "validation", folder)
+            pool = pool_of(config, demonstrations, seed, folder)
         if arm.is_blind:
             pool, validation = pool.blind(), validation.blind()
+        if arm.is_untold:
+            told = model.config.task_words + model.config.state_words
+            pool, validation = pool.untold(told), validation.untold(told)
         if arm.how == "reject":
             spent = reject(model, config, pool, (demonstrations, rows, tokens), place, seed)
         else:
@@ -195,7 +201,9 @@ def reinforce(
     )  # fmt: skip
 
     def world(scenes: Scenes, count: int) -> ProgramEnv:
-        return ProgramEnv(scenes, count) if judge is None else JudgedEnv(scenes, count, judge)
+        if judge is not None:
+            return JudgedEnv(scenes, count, judge)
+        return ProgramEnv(scenes, count, is_clean=arm.is_retrying)
 
     env = world(pool, config.groups * settings.group_size)
     check = Evaluate(

@@ -22,6 +22,7 @@ from tasks.household.objects import kind_of
 from tasks.household.state import State
 from tasks.household.text_view import rooms_told
 from vla.programmer.tiny import CELL, Stills, TinyProgrammer, look, mentions, where
+from vla.programmer.tiny.model import IN_ROOM
 
 from .config import SHARD, TEACHERS, OctopusConfig
 from .episodes import (
@@ -129,6 +130,22 @@ class Scenes:
         """What a policy is given in scenes `rows` (N,)."""
         found = {name: column[rows] for name, column in self.columns.items()}
         return found | {"features": found["features"].float(), "scene": rows}
+
+    def some(self, rows: Sequence[int]) -> Scenes:
+        """Some of them, in that order."""
+        picked = torch.tensor(list(rows), dtype=torch.long)
+        columns = {name: column[picked] for name, column in self.columns.items()}
+        return Scenes(columns, [self.instances[i] for i in rows], [self.turns[i] for i in rows])
+
+    def untold(self, told: int) -> Scenes:
+        """The same without feedback, of which the first `told` words have none."""
+        if not len(self):
+            return self
+        words = self.columns["words"].clone()
+        words[:, told:] = 0
+        mentioned = self.columns["mentioned"]
+        kept = {"words": words, "mentioned": mentioned - mentioned % IN_ROOM}
+        return Scenes(self.columns | kept, self.instances, self.turns)
 
     def blind(self) -> Scenes:
         """The same without anything to see: all pictures alike."""
@@ -293,5 +310,4 @@ def perfect_turns(scenes: Scenes) -> Scenes:
         for i, turn in enumerate(scenes.turns)
         if turn is not None and not turn.before
     ]
-    columns = {name: column[torch.tensor(rows)] for name, column in scenes.columns.items()}
-    return Scenes(columns, [scenes.instances[i] for i in rows], turns)
+    return replace(scenes.some(rows), turns=turns)

@@ -16,14 +16,13 @@ from vla.programmer import Runner, make_runner, run_episode, run_program
 from vla.programmer.tiny import Seen, TinyAgent, TinyProgrammer, program_text
 
 from ..suite.work import made_on
-from .arms import ARMS, ORACLE, RANDOM, SHUFFLED, TOLD, UNTOLD
+from .arms import ARMS, ORACLE, RANDOM, RETRIES, SHUFFLED
 from .config import OctopusConfig
 from .episodes import GRAMMAR_TABLES, household
 from .scenes import Scenes, load_scenes
 from .seeing import fresh
 
 AT_ONCE = 64
-STRATEGY = {TOLD: "retry", UNTOLD: "retry_untold"}
 
 
 def test(config: OctopusConfig, arm: str, seed: int, split: str, folder: Path) -> None:
@@ -106,17 +105,18 @@ def _same_again(house: Household, runner: Runner, program: str) -> bool:
 
 
 def test_retries(config: OctopusConfig, arm: str, seed: int, folder: Path) -> None:
-    """Whole episodes of `rlef` in the agent loop, on `seen`, with pictures before every program."""
+    """Whole episodes in the agent loop, on `seen`, with pictures before every program."""
     path = tested(folder, arm, seed, "seen")
     if path.exists():
         return
-    model = TinyProgrammer.from_pretrained(folder / "learned" / "rlef" / str(seed) / "policy")
+    learned, strategy = RETRIES[arm]
+    model = TinyProgrammer.from_pretrained(folder / "learned" / learned / str(seed) / "policy")
     runner = make_runner("grammar")
     rows: dict[str, list[Any]] = {"success": [], "turns": [], "first": []}
     scenes = load_scenes(config, "seen", folder)
     for instance in scenes.instances[: config.retries]:
         house = household(instance, config.eye.image_size)
-        agent = TinyAgent(model, STRATEGY[arm])
+        agent = TinyAgent(model, strategy)
         record = run_episode(house, agent, runner)
         rows["success"].append(int(record.success))
         rows["turns"].append(len(record.turns))

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from ..suite.work import Job, do
-from .arms import ARMS, ORACLE, RANDOM, SHUFFLED, SIDE_SPLITS, TOLD, UNTOLD
+from .arms import ARMS, ORACLE, RANDOM, RETRIES, SHUFFLED, SIDE_SPLITS
 from .config import OctopusConfig
 from .failures import collect_failures
 from .judging import learn_judge, test_judge
@@ -31,7 +31,7 @@ def seeds_of(config: OctopusConfig, arm: str) -> tuple[int, ...]:
 
 def splits_of(config: OctopusConfig, arm: str) -> tuple[str, ...]:
     """Test splits of an arm."""
-    if arm in (TOLD, UNTOLD):
+    if arm in RETRIES:
         return ("seen",)
     is_main = arm == ORACLE or (arm in ARMS and ARMS[arm].is_main)
     return tuple(s for s in config.tests if is_main or s in SIDE_SPLITS)
@@ -63,7 +63,8 @@ def rounds_of(config: OctopusConfig, folder: Path) -> list[list[Job]]:
     for is_main in (True, False):
         names = tuple(n for n, arm in ARMS.items() if arm.is_main == is_main)
         if not is_main:
-            rounds += judging(config, folder)
+            own = [(collect_failures, (config, s, folder, "rlef")) for s in config.side_seeds]
+            rounds += [own, *judging(config, folder)]
         rounds += learning(config, folder, names)
         tests = testing(config, folder, names if is_main else (*names, *sighted))
         if not is_main:
@@ -102,9 +103,7 @@ def judging(config: OctopusConfig, folder: Path) -> list[list[Job]]:
 def retrying(config: OctopusConfig, folder: Path) -> list[Job]:
     """Jobs of whole episodes with and without feedback."""
     return [
-        (test_retries, (config, arm, seed, folder))
-        for arm in (TOLD, UNTOLD)
-        for seed in config.side_seeds
+        (test_retries, (config, arm, seed, folder)) for arm in RETRIES for seed in config.side_seeds
     ]
 
 
