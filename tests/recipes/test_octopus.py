@@ -21,13 +21,14 @@ from octoworld.recipes.octopus.episodes import (
     instances,
     perfect_tokens,
 )
+from octoworld.recipes.octopus.failures import _stuck
 from octoworld.recipes.octopus.language import LABELS, is_hidden, labels_of, look_of, said
 from octoworld.recipes.octopus.learning import beginnings, examples, reinforce
 from octoworld.recipes.octopus.scenes import Scenes, record_stills, stack
 from octoworld.recipes.octopus.seeing import fresh, learn_to_see, sight
 from octoworld.recipes.octopus.testing import judged
 from tasks.household import PERFECT, household_split, solve
-from vla.programmer.tiny import Stills, TinyProgrammer, program_text
+from vla.programmer.tiny import Line, Stills, TinyProgrammer, program_text
 
 CONFIG = quick_octopus()
 
@@ -186,6 +187,36 @@ def test_both_judges_agree_and_replay_is_exact(scenes):
     assert found["success"] == found["checked"] == found["replayed"] == [1] * 6
     nothing = judged(scenes, ["done()\n"] * 6, check=True)
     assert nothing["success"] == nothing["checked"] == [0] * 6
+
+
+def test_an_episode_that_is_stuck_again_and_again(scenes):
+    model, row = fresh(CONFIG, 0), 0
+    wrong = [Line("go_to", (scenes.places(row)[0],)), Line("pick", ("moon",))]
+    found = list(_stuck(model, scenes, row, wrong, 3, torch.Generator().manual_seed(0)))
+    assert 1 <= len(found) <= 3
+    for number, (columns, turn) in enumerate(found):
+        assert len(turn.before) == number + 1 and "moon" in found[0][1].feedback
+        told = columns["words"][model.config.task_words + model.config.state_words :]
+        assert told.any(), "the feedback is among the words"
+    stuck = Scenes(
+        stack([columns for columns, _ in found]), [scenes.instances[row]] * len(found),
+        [turn for _, turn in found],
+    )  # fmt: skip
+    untold = stuck.untold(model.config.task_words + model.config.state_words)
+    assert not (untold.columns["mentioned"] % 3).any()
+    assert torch.equal(untold.columns["words"][:, :20], stuck.columns["words"][:, :20])
+    assert not untold.columns["words"][:, 28:].any()
+
+
+def test_what_follows_an_error_is_not_clean(scenes):
+    program = [*GRAMMAR_TABLES.lines(scenes.turns[0].tokens, scenes.places(0))]
+    late = [Line(*line) for line in program if line.skill != "done"] + [Line("pick", ("moon",))]
+    for is_clean in (False, True):
+        env = ProgramEnv(scenes, 1, is_clean=is_clean)
+        env.keys = lambda rows, tokens: [(0, tuple(late))]  # type: ignore[method-assign]
+        reward, success = env.judged([0], torch.zeros(1, 1))
+        assert bool(success[0]) is not is_clean
+        assert float(reward[0]) == pytest.approx(0.0 if is_clean else 1.3)
 
 
 def test_shuffled_and_blind_scenes_keep_all_but_the_pictures(scenes):

@@ -95,7 +95,8 @@ def _stuck(
         yield columns, Turn(before, state, feedback, (), False)
         if not left:
             return
-        seen = Seen.of(stack([columns]))
+        shown = stack([columns])
+        seen = Seen.of(shown | {"features": shown["features"].float()})
         tokens = model.write(seen, temperature=1.0, generator=generator).tokens[0].tolist()
         lines = GRAMMAR_TABLES.lines(tokens, places, house.state.at or "")
 
