@@ -54,15 +54,17 @@ ARMS: dict[str, Arm] = {
 """Arms that are trained; parents before their children."""
 SHUFFLED, RANDOM = "shuffled-views", "random-programs"
 """`rlef` that is shown the pictures of another home; untrained weights that draw programs."""
-TOLD, UNTOLD, KEPT_BACK = "retries-told", "retries-untold", "retries-kept-back"
-PLAIN_TOLD, PLAIN_UNTOLD = "plain-retries-told", "plain-retries-untold"
+TOLD, UNTOLD = "sft-told", "sft-untold"
 RETRIES = {
-    TOLD: ("rlef-retries", "retry"), UNTOLD: ("rlef-untold", "retry_untold"),
-    KEPT_BACK: ("rlef-retries", "retry_untold"), PLAIN_TOLD: ("rlef", "retry"),
-    PLAIN_UNTOLD: ("rlef", "retry_untold"),
-}  # fmt: skip
-"""Up to three programs an episode -> whose, and whether it is told what the last one did. One that
-was never told is the control; one that was taught with feedback, and then gets none, another."""
+    TOLD: ("sft", "retry"),
+    UNTOLD: ("sft", "retry_untold"),
+    "rlef-told": ("rlef", "retry"),
+    "rlef-not-told": ("rlef", "retry_untold"),
+    "rlef-retries-told": ("rlef-retries", "retry"),
+    "rlef-retries-not-told": ("rlef-retries", "retry_untold"),
+    "rlef-untold-not-told": ("rlef-untold", "retry_untold"),
+}
+"""Up to three programs an episode -> whose, and whether it is told what the last one did."""
 ORACLE = "oracle"
 """The program that solves a test instance, carried out."""
 SIDE_SPLITS = ("seen", "layouts")
