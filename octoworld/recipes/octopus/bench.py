@@ -64,8 +64,8 @@ def claims(config: OctopusConfig) -> list[Claim]:
         ),
         Claim(
             "feedback helps retries", (TOLD,), some, "seen", margin=0.05, baseline=UNTOLD,
-            statement="three programs with feedback beat three without by at least 5 points, of the "
-            "policy that imitates",
+            statement="three programs with feedback beat three without by at least 5 points, of "
+            "the policy that imitates",
         ),
         Claim(
             "feedback after RLEF", ("rlef-told",), some, "seen", baseline="rlef-not-told",
