@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -24,11 +25,20 @@ from octoworld.recipes.octopus.episodes import (
 from octoworld.recipes.octopus.failures import _stuck
 from octoworld.recipes.octopus.language import LABELS, is_hidden, labels_of, look_of, said
 from octoworld.recipes.octopus.learning import beginnings, examples, reinforce
-from octoworld.recipes.octopus.scenes import Scenes, record_stills, stack
+from octoworld.recipes.octopus.scenes import Scenes, record_stills, see, stack
 from octoworld.recipes.octopus.seeing import fresh, learn_to_see, sight
 from octoworld.recipes.octopus.testing import judged
 from tasks.household import PERFECT, household_split, solve
-from vla.programmer.tiny import Line, Stills, TinyProgrammer, program_text
+from tasks.household.text_view import inventory
+from vla.programmer import describe_execution, make_runner, run_program
+from vla.programmer.tiny import (
+    Line,
+    Stills,
+    TinyProgrammer,
+    look,
+    program_text,
+    understand,
+)
 
 CONFIG = quick_octopus()
 
@@ -206,6 +216,21 @@ def test_an_episode_that_is_stuck_again_and_again(scenes):
     assert not (untold.columns["mentioned"] % 3).any()
     assert torch.equal(untold.columns["words"][:, :20], stuck.columns["words"][:, :20])
     assert not untold.columns["words"][:, 28:].any()
+
+
+def test_an_agent_in_an_episode_reads_what_it_was_trained_with(some):
+    model = fresh(CONFIG, 0)
+    house = household(some[0])
+    for program in ("", "pick('moon')\n"):
+        feedback = describe_execution(run_program(house, make_runner("grammar"), program))
+        view = house.observe()
+        features = look(model, torch.from_numpy(np.stack(list(view.images.values()))))
+        told = understand(
+            model, features, list(view.images), house.instruction, view.text, feedback
+        )
+        trained = see(model, house, inventory(house.state), feedback)
+        for name, column in trained.items():
+            assert torch.equal(getattr(told, name)[0], column.to(getattr(told, name).dtype)), name
 
 
 def test_what_follows_an_error_is_not_clean(scenes):

@@ -11,7 +11,7 @@ from octoworld.core.errors import ConfigError
 
 from .model import IN_ROOM, NOWHERE, Seen, TinyProgrammer
 
-_AT = re.compile(r"^at: (\S+)$", re.MULTILINE)
+_AT = re.compile(r"^at: (.*)$", re.MULTILINE)
 _ROOMS = re.compile(r"^rooms: (.*)$", re.MULTILINE)
 _ROOM = re.compile(r"(\w+) \(([^)]*)\)")
 _FAILED = re.compile(r"^.*(?:FAILED|stopped at).*$", re.MULTILINE)
