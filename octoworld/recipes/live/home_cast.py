@@ -46,7 +46,7 @@ TYPED = "A program that was typed."
 
 
 def write_program(house: Household, feedback: str) -> Answer:
-    """The shipped network's next program, in the light of what the last one came to."""
+    """The shipped network's next program, in the light of what was told of earlier ones."""
     agent = _programmer()
     agent.reset(house.skills)
     seen = house.observe("album")

@@ -38,6 +38,8 @@ class HomeTurns:
         self._done: list[DoneCall] = []
         self._is_open = False
         self._plans = 0
+        self._told: list[str] = []
+        """Feedback of all turns."""
         self._recorder.begin(house)
 
     @property
@@ -86,8 +88,7 @@ class HomeTurns:
             OracleError: the driver knows no way.
         """
         if driver == PROGRAMMER and not self.is_running:
-            told = "" if self._turn is None else self._turn["feedback"]
-            answer = write_program(self.house, told)
+            answer = write_program(self.house, "\n".join(self._told))
             self.run(answer.program, answer.plan or PLANS[driver])
         if isinstance(self._step, Call):
             self._call(self._step, goes_on=False)
@@ -177,5 +178,6 @@ class HomeTurns:
             "feedback": describe_execution(execution),
         }
         self._turn |= told
+        self._told.append(told["feedback"])
         self._is_open = False
         self._recorder.turn_ended(**told)

@@ -54,17 +54,17 @@ ARMS: dict[str, Arm] = {
 """Arms that are trained; parents before their children."""
 SHUFFLED, RANDOM = "shuffled-views", "random-programs"
 """`rlef` that is shown the pictures of another home; untrained weights that draw programs."""
-TOLD, UNTOLD = "sft-told", "sft-untold"
+TOLD, UNTOLD = "rlef-retries-told", "rlef-untold-not-told"
 RETRIES = {
-    TOLD: ("sft", "retry"),
-    UNTOLD: ("sft", "retry_untold"),
+    TOLD: ("rlef-retries", "retry"),
+    UNTOLD: ("rlef-untold", "retry_untold"),
+    "rlef-retries-not-told": ("rlef-retries", "retry_untold"),
     "rlef-told": ("rlef", "retry"),
     "rlef-not-told": ("rlef", "retry_untold"),
-    "rlef-retries-told": ("rlef-retries", "retry"),
-    "rlef-retries-not-told": ("rlef-retries", "retry_untold"),
-    "rlef-untold-not-told": ("rlef-untold", "retry_untold"),
+    "sft-told": ("sft", "retry"),
+    "sft-not-told": ("sft", "retry_untold"),
 }
-"""Up to three programs an episode -> whose, and whether it is told what the last one did."""
+"""Episodes of several programs -> whose, and whether it is told what the last one did."""
 ORACLE = "oracle"
 """The program that solves a test instance, carried out."""
 SIDE_SPLITS = ("seen", "layouts")

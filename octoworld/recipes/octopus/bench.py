@@ -64,22 +64,16 @@ def claims(config: OctopusConfig) -> list[Claim]:
         ),
         Claim(
             "feedback helps retries", (TOLD,), some, "seen", margin=0.05, baseline=UNTOLD,
-            statement="three programs with feedback beat three without by at least 5 points, of "
-            "the policy that imitates",
+            statement="six programs with feedback beat six without by at least 5 points, after "
+            "the same training with and without it",
         ),
-        Claim(
-            "feedback after RLEF", ("rlef-told",), some, "seen", baseline="rlef-not-told",
-            statement="for comparison: of the policy that learned from feedback already",
-        ),
-        Claim(
-            "feedback after training to retry", ("rlef-retries-told",), some, "seen",
-            baseline="rlef-untold-not-told",
-            statement="for comparison: trained on its own failures with, and without, feedback",
-        ),
-        Claim(
-            "feedback kept back", ("rlef-retries-told",), some, "seen",
-            baseline="rlef-retries-not-told",
-            statement="for comparison: the former, and the same policy that is not shown it",
+        *(
+            Claim(
+                f"feedback kept back, {of}", (f"{of}-told",), some, "seen",
+                baseline=f"{of}-not-told",
+                statement="for comparison: the same policy with and without feedback",
+            )
+            for of in ("rlef-retries", "rlef", "sft")
         ),
         Claim(
             "the oracle", (ORACLE,), every[:1], "seen", margin=0.99, minimum=1.0,

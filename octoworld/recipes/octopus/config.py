@@ -47,7 +47,9 @@ class OctopusConfig:
     shards: int = 8
     """Pieces in which instances are prepared."""
     max_turns: int = 3
-    """Programs of a teacher's attempt, and of an episode with retries."""
+    """Programs of a teacher's attempt."""
+    attempts: int = 6
+    """Programs of an episode with retries, at most."""
     homes: int = 40
     """Homes of a split that are used, its first ones (each has 40)."""
     eye: EyeConfig = field(default_factory=EyeConfig)

@@ -54,7 +54,7 @@ def collect_failures(config: OctopusConfig, seed: int, folder: Path, arm: str = 
     scenes, most, turns = load_scenes(config, "rewards", folder), config.failures, 1
     if arm != "sft":
         starts = perfect_turns(load_scenes(config, "demonstrations-forgetful", folder))
-        scenes, most, turns = concatenated(scenes, starts), config.own_failures, config.max_turns
+        scenes, most, turns = concatenated(scenes, starts), config.own_failures, config.attempts - 1
     rows: list[dict[str, torch.Tensor]] = []
     told: list[dict[str, Any]] = []
     for low in range(0, len(scenes), AT_ONCE):
@@ -82,15 +82,20 @@ def _stuck(
     turns: int,
     generator: torch.Generator,
 ) -> Iterator[tuple[dict[str, torch.Tensor], Turn]]:
-    """What is seen after each program of an episode that stopped with an error, `turns` at most."""
+    """What is seen after each program of an episode that stopped with an error, `turns` at most.
+
+    As in episodes of `TinyAgent`, what was told of earlier programs stays known.
+    """
     house, before = household(scenes.instances[row], model.config.eye.image_size), ()
+    told: list[str] = []
     places = list(house.home.by_name)
     for left in reversed(range(turns)):
         execution = run_program(house, make_runner("grammar"), program_text(lines))
         if execution.ok or house.success or house.finished:
             return
         before = (*before, tuple(lines))
-        state, feedback = inventory(house.state), describe_execution(execution)
+        told.append(describe_execution(execution))
+        state, feedback = inventory(house.state), "\n".join(told)
         columns = see(model, house, state, feedback)
         yield columns, Turn(before, state, feedback, (), False)
         if not left:

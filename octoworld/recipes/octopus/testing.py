@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from octoworld.core.io import read_json, write_json
 from octoworld.core.rng import derive_seed, torch_generator
 from tasks.household import Household, solve
 from tasks.household.checker import check_success
-from vla.programmer import Runner, make_runner, run_episode, run_program
+from vla.programmer import STRATEGIES, Runner, make_runner, run_episode, run_program
 from vla.programmer.tiny import Seen, TinyAgent, TinyProgrammer, program_text
 
 from ..suite.work import made_on
@@ -116,7 +117,7 @@ def test_retries(config: OctopusConfig, arm: str, seed: int, folder: Path) -> No
     scenes = load_scenes(config, "seen", folder)
     for instance in scenes.instances[: config.retries]:
         house = household(instance, config.eye.image_size)
-        agent = TinyAgent(model, strategy)
+        agent = TinyAgent(model, replace(STRATEGIES[strategy], turns=config.attempts))
         record = run_episode(house, agent, runner)
         rows["success"].append(int(record.success))
         rows["turns"].append(len(record.turns))

@@ -23,7 +23,11 @@ SURE = 0.5
 
 
 class TinyAgent:
-    """Shown one picture of each place, by name; writes greedily, or draws at a temperature."""
+    """Shown one picture of each place, by name; writes greedily, or draws at a temperature.
+
+    It remembers the feedback of an episode: of the last program it reads the words, of all the
+    places that they name.
+    """
 
     def __init__(
         self,
@@ -37,6 +41,7 @@ class TinyAgent:
         self.strategy = get_strategy(strategy)
         self.name = f"tiny {self.strategy.name}"
         self.generator = torch.Generator().manual_seed(seed)
+        self._told: list[str] = []
 
     def reset(self, skills: Skills) -> None:
         """See `Agent.reset`.
@@ -49,12 +54,15 @@ class TinyAgent:
         missing = [s for s in (words.go, words.end, *words.skills) if s not in known]
         if missing:
             raise ConfigError(f"the scene has no skill {missing[0]!r}; it has {', '.join(known)}")
+        self._told = []
 
     def act(self, view: View) -> Answer:
         """See `Agent.act`."""
         places = list(view.images)
         features = look(self.model, _stack(view.images))
-        seen = understand(self.model, features, places, view.instruction, view.text, view.feedback)
+        self._told += [view.feedback] if view.feedback else []
+        told = "\n".join(self._told)
+        seen = understand(self.model, features, places, view.instruction, view.text, told)
         written = self.model.write(seen, temperature=self.temperature, generator=self.generator)
         here = where(view.text, places)
         at = places[here] if here >= 0 else ""
