@@ -83,6 +83,8 @@ def test_a_person_calls_a_skill_and_runs_a_program(tmp_path, monkeypatch):
 
 def choose(tab, shown, wanted):
     """Another option of the drop-down that shows `shown`."""
-    field = tab.locator(f"input[value='{shown}']").first
-    field.click()
+    # a drop-down keeps its value in a hidden input, behind the one that is seen and clicked: what
+    # that one reads may be drawn late
+    field = tab.locator(f"input[type=hidden][value='{shown}']").first
+    field.locator("xpath=preceding::input[1]").click()
     tab.get_by_role("option", name=wanted, exact=True).click()
