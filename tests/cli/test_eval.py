@@ -10,6 +10,7 @@ import torch
 
 from octoworld.cli.main import main
 from octoworld.core.io import read_json
+from tasks.suites import SCENES
 from vla.processors import Processor
 from vla.tiny import TinyConfig, TinyPolicy
 
@@ -52,8 +53,8 @@ def test_a_scene_on_several_splits(policy, tmp_path, capsys):
     shown = capsys.readouterr().out
     assert (out / "eval.md").read_text().strip() in shown
     facts = read_json(out / "eval.json")
-    assert len(facts["rows"]) == 2 * 5 and len(facts["outcomes"]["policy"]) == 2 * 4 * 2
-    names = ("all", "PushToZone", "PickUp", "PlaceInBin", "OpenDrawer")
+    names = ("all", *SCENES["table"])
+    assert len(facts["rows"]) == 2 * 7 and len(facts["outcomes"]["policy"]) == 2 * 6 * 2
     assert [(r["split"], r["task"]) for r in facts["rows"]] == [
         (s, t) for s in ("train", "paraphrases") for t in names
     ]
