@@ -55,7 +55,7 @@ def write_program(house: Household, feedback: str) -> Answer:
 
 @cache
 def _programmer() -> TinyAgent:
-    """Of the bench `octopus`, arm `rlef`."""
+    """See its `card.json`."""
     return TinyAgent(TinyProgrammer.from_pretrained(asset("checkpoints", "programmer", "policy")))
 
 

@@ -64,7 +64,7 @@ RETRIES = {
     "sft-told": ("sft", "retry"),
     "sft-not-told": ("sft", "retry_untold"),
 }
-"""Episodes of several programs -> whose, and whether it is told what the last one did."""
+"""Episodes of several programs -> whose, and the strategy: told what its programs did, or not."""
 ORACLE = "oracle"
 """The program that solves a test instance, carried out."""
 SIDE_SPLITS = ("seen", "layouts")

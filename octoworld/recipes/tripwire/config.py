@@ -53,7 +53,7 @@ HEALTHY = tuple(Trial(TASKS[seed % len(TASKS)]) for seed in range(10))
 
 @dataclass(frozen=True)
 class TripwireConfig:
-    """Defaults are the published bench; a run takes some eight minutes of one core."""
+    """Defaults are the published bench."""
 
     broken: tuple[Trial, ...] = BROKEN
     """Runs in broken models; the number of each is its seed."""
@@ -84,8 +84,8 @@ class TripwireConfig:
     alarm: AlarmConfig = field(default_factory=AlarmConfig)
     """That of the job."""
     starts: int = 400
-    """Validation starts from which true success is measured at each look: with 200, chance alone
-    makes it fall by three points in one of twelve looks."""
+    """Validation starts from which true success is measured at each look; with few of
+    them it falls by three points by chance alone."""
     fall: float = 0.03
     """How far true success may fall before a halt is too late."""
     jobs: int = field(default_factory=usable_cpus)
