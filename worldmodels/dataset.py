@@ -51,12 +51,16 @@ class EpisodeDataset:
     def from_episodes(
         cls, episodes: Sequence[Episode], cameras: Sequence[str] | None = None
     ) -> EpisodeDataset:
-        """Join episodes of one robot; raises DatasetError when columns are missing."""
+        """Join episodes of one robot; `cameras` None are the first's, () leaves pictures out.
+
+        Raises:
+            DatasetError: columns are missing.
+        """
         if not episodes:
             raise DatasetError("no episodes given")
-        cameras = list(cameras) if cameras else episodes[0].cameras
-        if not cameras:
+        if cameras is None and not episodes[0].cameras:
             raise DatasetError("the episodes hold no images (`observation.images.<camera>`)")
+        cameras = episodes[0].cameras if cameras is None else list(cameras)
         wanted = [IMAGE + c for c in cameras] + [STATE, "action", "next.success"]
         for number, episode in enumerate(episodes):
             missing = [name for name in wanted if name not in episode.columns]

@@ -96,23 +96,32 @@ def train_latent(
     label: str,
     stills: EpisodeDataset | None = None,
     seen: EpisodeDataset | None = None,
+    motion: EpisodeDataset | None = None,
 ) -> dict[str, float]:
     """All phases, in place; the last metrics.
 
     Each resumes from its own state: `folder`/state, `folder`/eyes, `folder`, `folder`/polish. Under
     `torchrun` each process computes its share of every batch, and process 0 writes the files.
     `stills`, encoded pictures with known objects, are more to train the eyes on; `seen` is the data
-    set with latents as the model sees them, where those are not the recorded ones.
+    set with latents as the model sees them, where those are not the recorded ones; `motion` are
+    further recordings with known objects, pictures or not, for the state model.
     """
     folder, seen, share = Path(folder), seen or dataset, Share.current()
     for batch in (config.fit, config.polish, config.state):
         share.rows(batch.batch_size)
     check_device(config, model.device)
+    width = model.proprio_dim + model.object_dim
+    if motion is not None and (model.dynamics.reads_scene or motion.state.shape[1] != width):
+        raise ConfigError(
+            f"motion: recordings of {motion.state.shape[1]} numbers of state cannot teach a state "
+            f"model of {width}{', which reads pictures' if model.dynamics.reads_scene else ''}"
+        )
     if config.compiled:
         model.get_submodule("transformer").compile()
     sampler = ClipSampler(dataset, model, config.contact_share)
     looks = sampler if seen is dataset else ClipSampler(seen, model, config.contact_share)
-    metrics = _learn_state(model, looks, config, folder, seed)
+    moves = [looks, *([ClipSampler(motion, model, config.contact_share)] if motion else [])]
+    metrics = _learn_state(model, moves, config, folder, seed)
     if model.eyes is not None:
         shown = [seen, *([stills] if stills else [])]
         metrics |= _learn_eyes(model, shown, config, folder, seed)
@@ -192,22 +201,33 @@ def same_weights(a: torch.nn.Module, b: torch.nn.Module) -> bool:
 
 def _learn_state(
     model: LatentWorldModel,
-    sampler: ClipSampler,
+    samplers: Sequence[ClipSampler],
     config: LatentTrainConfig,
     folder: Path,
     seed: int,
 ) -> dict[str, float]:
-    """What follows from a state and actions, on roll-outs of `state_chunks` chunks."""
+    """What follows from a state and actions, on roll-outs of `state_chunks` chunks.
+
+    Each row of all data sets together is as likely as any other.
+    """
     size = model.max_chunk * config.state_chunks
     told, share = model.settings.context_noise, Share.current()
+    counts = torch.tensor([float(s.dataset.num_rows) for s in samplers])
+    no_picture = torch.zeros(config.state.batch_size, 0, 0)
 
     def loss_fn(step: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
+        which = 0
+        if len(samplers) > 1:
+            which = int(torch.multinomial(counts, 1, generator=generator))
+        sampler = samplers[which]
         now = sampler.rows(config.state.batch_size, config.state_chunks, generator)
         now, generator = now[share.rows(len(now))], share.stream(generator)
         states = sampler.state[now[:, None] + torch.arange(size + 1)]
         actions = sampler.dataset.actions[now[:, None] + torch.arange(size)]
-        latents = sampler.dataset.need_latents()[now]
-        latents = latents + told * gaussian(latents.shape, generator, latents)
+        latents = no_picture[: len(now)]
+        if model.dynamics.reads_scene:
+            latents = sampler.dataset.need_latents()[now]
+            latents = latents + told * gaussian(latents.shape, generator, latents)
         given = (x.to(model.device) for x in (states, actions, latents))
         return {"loss": model.state_loss(*given)}
 

@@ -11,9 +11,12 @@ def surprise(dataset: EpisodeDataset, horizon: int) -> torch.Tensor:
     """(F,) how much the next `horizon` rows change where change is rare.
 
     A token's change counts relative to its own mean change over the data set: the arm sweeps the
-    same places always, a block is moved seldom.
+    same places always, a block is moved seldom. Without pictures the numbers of the state count.
     """
-    latents = dataset.need_latents()
+    if dataset.latents is None and not dataset.frames:
+        latents = dataset.state[..., None]
+    else:
+        latents = dataset.need_latents()
     rows = torch.arange(dataset.num_rows)
     lengths = torch.from_numpy(dataset.lengths)
     last = torch.from_numpy(dataset.starts + dataset.lengths - 1).repeat_interleave(lengths)

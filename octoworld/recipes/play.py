@@ -33,8 +33,9 @@ class PlayConfig:
     """[steps]."""
     noise: tuple[float, ...] = (0.0, 0.2, 0.4)
     """Scales of the wandering that is added to actions, one drawn for each episode [-]."""
-    memory: float = 0.8
-    """Correlation of the wandering from step to step."""
+    memory: tuple[float, ...] = (0.8, 0.97)
+    """Correlations of the wandering from step to step, one drawn for each episode: it trembles, or
+    it is off to one side for long, and misses."""
 
 
 class PlayActor:
@@ -57,6 +58,7 @@ class PlayActor:
         self._skill = self._drawn(count)
         self._skill[random.random(count) < 0.5] = own
         self._scale = random.choice(self.config.noise, size=(count, 1))
+        self._memory = random.choice(self.config.memory, size=(count, 1))
         self._wander = np.zeros((count, 3))
         self._dropping = np.zeros(count, int)
 
@@ -67,7 +69,7 @@ class PlayActor:
         self._skill[switch] = self._drawn(int(switch.sum()))
         wishes = np.stack([expert.act(env.world) for expert in self._experts])
         action = wishes[self._skill, np.arange(count)]
-        m = config.memory
+        m = self._memory
         self._wander = m * self._wander + (1 - m * m) ** 0.5 * random.normal(size=(count, 3))
         action[:, :3] += self._scale * self._wander
         self._dropping[random.random(count) < config.drop_rate] = config.drop_steps

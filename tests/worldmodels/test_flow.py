@@ -14,7 +14,9 @@ from diffusers.schedulers.scheduling_flow_match_euler_discrete import (
 from octoworld.core.config import to_dict
 from octoworld.core.errors import ActionError, ConfigError
 from octoworld.core.fit import FitConfig
+from octoworld.data.episode import Episode
 from worldmodels.autoencoder import FrameAutoencoder
+from worldmodels.dataset import EpisodeDataset
 from worldmodels.flow import FlowTrainConfig, FlowWorldModel, train_flow
 from worldmodels.flow.sampling import euler
 from worldmodels.metrics import action_following, rollout_report
@@ -124,6 +126,43 @@ def test_a_model_is_trained_further_on_its_own_autoencoder_only(trained, tmp_pat
             trained["dataset"], trained["autoencoder"], config, tmp_path / "blind", seed=0,
             initial=copy.deepcopy(trained["model"]),
         )  # fmt: skip
+
+
+def test_recordings_without_pictures_teach_the_state_model(trained, tmp_path):
+    """A model whose few recordings show a still world learns motion where nothing was filmed."""
+    still = trained["dataset"].subset(range(4))
+    still.actions = torch.zeros_like(still.actions)
+    episodes = [_without_pictures(e) for e in trained["dataset"].episodes]
+    motion = EpisodeDataset.from_episodes(episodes, ())
+    motion.objects = trained["dataset"].objects
+    one = FitConfig(steps=1, batch_size=4)
+    config = FlowTrainConfig(
+        model=trained["model"].settings, fit=one, polish=one, eyes=one,
+        state=FitConfig(steps=150, batch_size=64, learning_rate=3e-3, ema_decay=0.9),
+    )  # fmt: skip
+    held_out, errors = trained["held_out"], []
+    for name, given in (("alone", None), ("with", motion)):
+        model, _ = train_flow(
+            still, trained["autoencoder"], config, tmp_path / name, seed=0,
+            sight=trained["sight"], motion=given,
+        )  # fmt: skip
+        states = held_out.state.view(16, 24, -1)[:, :9]
+        actions = held_out.actions.view(16, 24, -1)[:, :8]
+        with torch.no_grad():
+            loss = model.state_loss(states, actions, held_out.need_latents()[:16])
+        errors.append(float(loss))
+    assert errors[1] < 0.75 * errors[0]
+    motion.objects = None
+    with pytest.raises(ConfigError, match="motion: recordings of 2 numbers"):
+        train_flow(
+            still, trained["autoencoder"], config, tmp_path / "narrow", seed=0,
+            sight=trained["sight"], motion=motion,
+        )  # fmt: skip
+
+
+def _without_pictures(episode: Episode) -> Episode:
+    kept = {k: v for k, v in episode.columns.items() if "images" not in k}
+    return Episode(kept, episode.instruction, episode.fps, episode.info)
 
 
 def test_save_and_load_imagine_the_same(trained, tmp_path):

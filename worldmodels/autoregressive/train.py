@@ -55,17 +55,19 @@ def train_autoregressive(
     initial: AutoregressiveWorldModel | None = None,
     stills: EpisodeDataset | None = None,
     sight: Sight | None = None,
+    motion: EpisodeDataset | None = None,
 ) -> tuple[AutoregressiveWorldModel, dict[str, float]]:
     """A trained model on `device` (weights, also the tokenizer's, in `folder`), last metrics.
 
     Each phase resumes from its own state: `folder`/state, `folder`/eyes, `folder` and
     `folder`/polish. `initial`, a model on the same tokenizer, is trained further (its sizes and
-    scales stay). `stills`, encoded pictures with known objects, are more to train the eyes on;
-    `sight` says where cameras see them, so that old frames' things are carried to where they are.
+    scales stay). `stills`, encoded pictures with known objects, are more to train the eyes on,
+    `motion`, recordings without pictures, more to train the state model on; `sight` says where
+    cameras see things, so that old frames' things are carried to where they are.
 
     Raises:
         ConfigError: `initial` was made on another tokenizer or knows other things; bfloat16 or
-            compilation is asked for without CUDA.
+            compilation is asked for without CUDA; `motion` tells of other numbers.
         CheckpointError: `folder` holds the state of a run on another tokenizer.
     """
     check_device(config, device)
@@ -97,7 +99,7 @@ def train_autoregressive(
     metrics = train_latent(
         model, dataset, loss, config, folder, seed=seed, label="autoregressive",
         stills=stills and as_seen(stills, model.quantiser),
-        seen=as_seen(dataset, model.quantiser),
+        seen=as_seen(dataset, model.quantiser), motion=motion,
     )  # fmt: skip
     return model, metrics
 

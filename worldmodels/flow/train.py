@@ -46,17 +46,19 @@ def train_flow(
     initial: FlowWorldModel | None = None,
     stills: EpisodeDataset | None = None,
     sight: Sight | None = None,
+    motion: EpisodeDataset | None = None,
 ) -> tuple[FlowWorldModel, dict[str, float]]:
     """A trained model on `device` (weights, also the autoencoder's, in `folder`), last metrics.
 
     Each phase resumes from its own state: `folder`/state, `folder`/eyes, `folder` and
     `folder`/polish. `initial`, a model on the same autoencoder, is trained further (its sizes and
-    scales stay). `stills`, encoded pictures with known objects, are more to train the eyes on;
-    `sight` says where cameras see them, so that old frames' things are carried to where they are.
+    scales stay). `stills`, encoded pictures with known objects, are more to train the eyes on,
+    `motion`, recordings without pictures, more to train the state model on; `sight` says where
+    cameras see things, so that old frames' things are carried to where they are.
 
     Raises:
         ConfigError: `initial` was made on another autoencoder or knows other things; bfloat16 or
-            compilation is asked for without CUDA.
+            compilation is asked for without CUDA; `motion` tells of other numbers.
     """
     check_device(config, device)
     if dataset.latents is None:
@@ -79,6 +81,6 @@ def train_flow(
         return model.latent_loss(clip, generator, chunks, config.picture_weight)
 
     metrics = train_latent(
-        model, dataset, loss, config, folder, seed=seed, label="flow", stills=stills
+        model, dataset, loss, config, folder, seed=seed, label="flow", stills=stills, motion=motion
     )
     return model, metrics

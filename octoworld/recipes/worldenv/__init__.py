@@ -4,8 +4,8 @@
     autoencoder -> world model -> reflector -> post-training in imagination -> test in physics ->
     pictures
 
-Xiao et al., "World-Env" (arXiv 2509.24948). Only `exploration` and `play` spend episodes of true
-physics.
+Xiao et al., "World-Env" (arXiv 2509.24948). Only `exploration`, `play` and `motion` spend episodes
+of true physics.
 """
 
 from __future__ import annotations
@@ -22,7 +22,13 @@ from .learning import (
 )
 from .outcome import make_pictures, posttrain_policy, test_policies
 from .profiles import PROFILES, profile
-from .recordings import record_demonstrations, record_exploration, record_play, record_scenes
+from .recordings import (
+    record_demonstrations,
+    record_exploration,
+    record_motion,
+    record_play,
+    record_scenes,
+)
 
 STAGES = [
     Stage("scenes", "still pictures for grounding", record_scenes),
@@ -35,6 +41,7 @@ STAGES = [
         lambda run: record_exploration(run, policy(run, "sft")),
     ),
     Stage("play", "things handled at random in physics", record_play),
+    Stage("motion", "the same without pictures", record_motion),
     Stage("autoencoder", "frames to tokens", learn_autoencoder),
     Stage("worldmodel", "the video world model", learn_worldmodel),
     Stage("reflector", "reward and stop signal", learn_reflector),

@@ -29,6 +29,7 @@ SPLITS = {
     "exploration": 2_000_000,
     "validation": 3_000_000,
     "play": 4_000_000,
+    "motion": 7_000_000,
     "test": 5_000_000,
     "grounding": 10_000_000,
 }
@@ -37,7 +38,7 @@ SPLITS = {
 
 @dataclass(frozen=True)
 class DataConfig:
-    """How much of what is recorded. `play` and `exploration` are the true simulator's budget."""
+    """How much of what is recorded: `play`, `motion`, `exploration` are true physics' budget."""
 
     scenes_per_task: int = 2000
     """Still pictures for grounding; nothing moves in them."""
@@ -46,6 +47,9 @@ class DataConfig:
     play_per_task: int = 300
     """Episodes of aimless handling (`recipes/play.py`) for world model and reflector: without
     them, a policy that seldom grasps shows them too little of what a moved block looks like."""
+    motion_per_task: int = 2000
+    """Further episodes of such handling without pictures, seven of which cost as much as one
+    with: the world model's state model learns contact from them. 0 records none."""
     exploration_per_task: int = 100
     """Episodes of the fine-tuned policy in true physics, failures included."""
     exploration_temperatures: tuple[float, ...] = (1.0, 1.5, 2.0)
@@ -67,8 +71,9 @@ class DataConfig:
             if not field_.name.endswith("_per_task"):
                 continue
             name, value = field_.name, getattr(self, field_.name)
-            if not 0 < value <= SEEDS_A_TASK:
-                raise ConfigError(f"{name}: expected 1..{SEEDS_A_TASK}, got {value}")
+            least = 0 if name == "motion_per_task" else 1
+            if not least <= value <= SEEDS_A_TASK:
+                raise ConfigError(f"{name}: expected {least}..{SEEDS_A_TASK}, got {value}")
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,7 @@ def learn_worldmodel(run: Run) -> dict[str, Any]:
             initial=worldmodel(run) if facts else None,
             stills=_encoded(run, load(run, "grounding")),
             sight=_sight(run, training.state.shape[1]),
+            motion=_motion(run),
         )
         _save(run, "worldmodel", model)
         facts = facts | metrics
@@ -188,11 +189,26 @@ def _encoded(run: Run, episodes: list[Episode]) -> EpisodeDataset:
     """Episodes with latents, and with where their objects are."""
     data = EpisodeDataset.from_episodes(episodes, run.config.cameras)
     encode_dataset(autoencoder(run), data)
+    data.objects = _objects(episodes)
+    return data
+
+
+def _motion(run: Run) -> EpisodeDataset | None:
+    """What was recorded without pictures."""
+    if not run.config.data.motion_per_task:
+        return None
+    episodes = load(run, "motion")
+    data = EpisodeDataset.from_episodes(episodes, ())
+    data.objects = _objects(episodes)
+    return data
+
+
+def _objects(episodes: list[Episode]) -> torch.Tensor:
+    """Where things are in each row (F, O)."""
     told = [
         object_state(e["observation.state"], e["observation.environment_state"]) for e in episodes
     ]
-    data.objects = torch.from_numpy(np.concatenate(told))
-    return data
+    return torch.from_numpy(np.concatenate(told))
 
 
 def _sight(run: Run, state_dim: int) -> Sight:

@@ -37,7 +37,13 @@ def demo(seed: int = 0) -> WorldEnvConfig:
     return replace(
         base,
         pretrained=str(asset("checkpoints", "tabletop")),
-        data=replace(base.data, scenes_per_task=1, play_per_task=10, exploration_per_task=10),
+        data=replace(
+            base.data,
+            scenes_per_task=1,
+            play_per_task=10,
+            motion_per_task=0,
+            exploration_per_task=10,
+        ),
         sft=replace(base.sft, fit=replace(base.sft.fit, steps=600)),
         # the parts are ours, and were measured with more when they were published
         report_starts=32,
@@ -55,7 +61,8 @@ def smoke(seed: int = 0) -> WorldEnvConfig:
     return WorldEnvConfig(
         seed=seed,
         data=DataConfig(
-            scenes_per_task=200, play_per_task=8, exploration_per_task=8, heldout_share=0.25
+            scenes_per_task=200, play_per_task=8, motion_per_task=60, exploration_per_task=8,
+            heldout_share=0.25,
         ),
         grounding=GroundingConfig(
             model=policy, fit=FitConfig(steps=300, batch_size=32, ema_decay=0.99), augment=still
@@ -107,8 +114,8 @@ def tiny(seed: int = 0) -> WorldEnvConfig:
         base,
         tasks=("PickUp", "OpenDrawer"),
         data=DataConfig(
-            scenes_per_task=8, demonstrations_per_task=2, play_per_task=3, exploration_per_task=3,
-            heldout_share=0.34, num_envs=6,
+            scenes_per_task=8, demonstrations_per_task=2, play_per_task=3, motion_per_task=4,
+            exploration_per_task=3, heldout_share=0.34, num_envs=6,
         ),
         grounding=replace(base.grounding, fit=fit),
         sft=replace(base.sft, fit=fit),

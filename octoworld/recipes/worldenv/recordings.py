@@ -21,6 +21,7 @@ from ..stages import Run
 from .config import WorldEnvConfig, split_manifest, split_seeds
 
 SCENES_AT_ONCE = 100
+MOTION_AT_ONCE = 250
 ROBOT = "panda"
 """Robot of every task of the job."""
 
@@ -101,9 +102,26 @@ def record_play(run: Run) -> dict[str, Any]:
     return write(run, "play", episodes())
 
 
+def record_motion(run: Run) -> dict[str, Any]:
+    """More of such handling without pictures, for the world model's state model."""
+    config: WorldEnvConfig = run.config
+    if not config.data.motion_per_task:
+        return {"episodes": 0}
+    rollouts = RolloutConfig(MOTION_AT_ONCE, 10**6, cameras=())
+
+    def episodes() -> Iterable[Episode]:
+        for task in config.tasks:
+            seeds = split_seeds(config, "motion", task, config.data.motion_per_task)
+            yield from collect(
+                task, seeds, rollouts, policy=None, source="play", make_actor=PlayActor
+            )
+
+    return write(run, "motion", episodes())
+
+
 def true_episodes(run: Run) -> int:
     """Episodes of true physics that the job has spent."""
-    return sum(run.record(stage)["episodes"] for stage in ("exploration", "play"))
+    return sum(run.record(stage)["episodes"] for stage in ("exploration", "play", "motion"))
 
 
 def write(run: Run, name: str, episodes: Iterable[Episode], video: bool = True) -> dict[str, Any]:
