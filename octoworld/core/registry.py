@@ -115,7 +115,7 @@ ESTIMATORS: Registry = Registry("advantage estimator", ("octoworld.rl.advantages
 BENCHES: Registry = Registry(
     "bench",
     (
-        "octoworld.recipes.benches",
+        "octoworld.recipes.experts_bench",
         "octoworld.recipes.drone_benches",
         "octoworld.recipes.flying_bench",
         "octoworld.recipes.camera_bench",
@@ -123,6 +123,7 @@ BENCHES: Registry = Registry(
         "octoworld.recipes.robust_bench",
         "octoworld.recipes.elsewhere_benches",
         "octoworld.recipes.gpu_bench",
+        "octoworld.recipes.headline.bench",
         "octoworld.recipes.household_checker",
         "octoworld.recipes.household_physical",
         "octoworld.recipes.imagination_bench",

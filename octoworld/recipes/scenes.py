@@ -87,6 +87,23 @@ def still_scenes(
         env.close()
 
 
+def start_scenes(
+    task: str, seeds: Sequence[int], cameras: Sequence[str], split: str = ""
+) -> list[Episode]:
+    """One-row episodes of `task`, one a seed: its starts as they are, before anything is done."""
+    env = task_env(
+        task,
+        num_envs=len(seeds),
+        autoreset_mode=AutoresetMode.DISABLED,
+        task_options={"split": split} if split else None,
+    )
+    try:
+        env.reset(seed=list(seeds))
+        return _pictures(env, seeds, cameras, None)
+    finally:
+        env.close()
+
+
 def arrange(
     task: StagedTask, world: World, rng: WorldRng, everyone: Mask
 ) -> tuple[tuple[str, ...], NDArray[np.int64], NDArray[np.float64]]:
@@ -149,22 +166,23 @@ def _pose_arm(
 
 
 def _pictures(
-    env: TaskEnv, seeds: Sequence[int], cameras: Sequence[str], rng: WorldRng
+    env: TaskEnv, seeds: Sequence[int], cameras: Sequence[str], rng: WorldRng | None
 ) -> list[Episode]:
-    """What is seen and true now, as episodes of one row."""
+    """What is seen and true now, as episodes of one row; what is felt, in part drawn from `rng`."""
     world, count = env.world, env.num_envs
     everyone = np.ones(count, bool)
     observed = env.task.observe(world)
     columns: dict[str, NDArray] = {f"observation.images.{c}": world.render(c) for c in cameras}
     columns["observation.state"] = observed["observation.state"]
-    # speed and last command say nothing of where things are: random, so that eyes learn to
-    # look instead of relying on a robot that always stands still with its gripper open
-    names = {name: i for i, name in enumerate(env.task.state_names)}
-    felt = columns["observation.state"]
-    felt[:, [names[f"tool_v{axis}"] for axis in "xyz"]] = rng.uniform(
-        everyone, -TOP_SPEED, TOP_SPEED, (3,)
-    )
-    felt[:, names["gripper"]] = np.sign(rng.uniform(everyone, -1, 1))
+    if rng is not None:
+        # speed and last command say nothing of where things are: random, so that eyes learn to
+        # look instead of relying on a robot that always stands still with its gripper open
+        names = {name: i for i, name in enumerate(env.task.state_names)}
+        felt = columns["observation.state"]
+        felt[:, [names[f"tool_v{axis}"] for axis in "xyz"]] = rng.uniform(
+            everyone, -TOP_SPEED, TOP_SPEED, (3,)
+        )
+        felt[:, names["gripper"]] = np.sign(rng.uniform(everyone, -1, 1))
     columns["observation.environment_state"] = observed["privileged"]
     columns |= {f"{POINTS}{camera}": _seen(env, camera) for camera in cameras}
     columns["action"] = np.zeros((count, env.num_acts), np.float32)
