@@ -130,6 +130,7 @@ def test_policies(run: Run) -> dict[str, Any]:
             "demonstrations": run.record("demonstrations")["episodes"],
             "exploration": run.record("exploration")["episodes"],
             "play": run.record("play")["episodes"],
+            "motion": run.record("motion")["episodes"],
             "post-training": 0,
         },
         "posttraining": {name: learnt.get(name) for name in POSTTRAINING},
