@@ -20,6 +20,7 @@ from .result import AnyCall, SkillFailureError, SkillResult
 from .skills import LONGEST_WAIT, SKILLS, Acting, signature
 from .start import start_state
 from .state import State, differences
+from .unmet import unmet
 
 _signature = cache(inspect.signature)
 
@@ -62,6 +63,7 @@ class Household:
         image_size: tuple[int, int] = (64, 64),
         max_seconds: float = 3600.0,
         executors: Mapping[str, SkillExecutor] | None = None,
+        verifies: bool = False,
     ) -> None:
         """Set up an instance.
 
@@ -74,6 +76,8 @@ class Household:
             max_seconds: simulated time after which the episode is over [s].
             executors: skill -> who moves the robot while it lasts (physical fidelity only); see
                 `executors`.
+            verifies: whether `done` fails while the goal does not hold, and says what is not so;
+                else whoever says it is taken at their word.
 
         Raises:
             ConfigError: unknown fidelity or packing; executors without physics.
@@ -88,7 +92,7 @@ class Household:
             if name not in SKILLS:
                 raise UnknownNameError("skill", name, SKILLS)
         self.packing, self.image_size, self.max_seconds = packing, image_size, max_seconds
-        self.instance = instance
+        self.instance, self.verifies = instance, verifies
         self.home = make_home(instance.layout)
         self.fidelity = fidelity
         self.motion: Motion = _motion(fidelity, self.home, dict(executors or {}))
@@ -124,6 +128,8 @@ class Household:
             function = self._bound(call)
             acting = Acting(self.home, trial, self.motion, self.setup.answers)
             outcome = function(acting, *call.args)
+            if self.verifies and trial.finished:
+                self._verify(trial)
         except SkillFailureError as failure:
             after = before.copy()
             seconds = self.motion.failed(after, saved, failure.seconds)
@@ -140,6 +146,11 @@ class Household:
             )
         self.feedback.append(result)
         return result
+
+    def _verify(self, state: State) -> None:
+        missing = unmet(self.goal, StateFacts(state, self.home), state)
+        if missing:
+            raise SkillFailureError("NOT_DONE", f"not done: {'; '.join(missing)}", 0.0)
 
     def _bound(self, call: AnyCall) -> Any:
         if self.finished:

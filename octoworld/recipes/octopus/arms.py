@@ -25,7 +25,8 @@ class Arm:
     """Whether its reward is a learned judge's word, and not the environment's."""
     is_retrying: bool = False
     """Starts are those where its parent's own programs got stuck, besides fresh ones, and success
-    counts only where no call failed: after an error an agent is asked again, and would go on."""
+    counts only where no call failed: after an error an agent is asked again, and would go on.
+    `done` is verified: said too early it fails, and tells what of the goal does not hold."""
     is_untold: bool = False
     """Feedback is taken away, in training and in tests."""
     is_blind: bool = False
@@ -54,17 +55,19 @@ ARMS: dict[str, Arm] = {
 """Arms that are trained; parents before their children."""
 SHUFFLED, RANDOM = "shuffled-views", "random-programs"
 """`rlef` that is shown the pictures of another home; untrained weights that draw programs."""
-TOLD, UNTOLD = "rlef-retries-told", "rlef-untold-not-told"
+TOLD, UNTOLD, DRAWN = "rlef-retries-told", "rlef-untold-not-told", "rlef-untold-drawn"
 RETRIES = {
-    TOLD: ("rlef-retries", "retry"),
-    UNTOLD: ("rlef-untold", "retry_untold"),
-    "rlef-retries-not-told": ("rlef-retries", "retry_untold"),
-    "rlef-told": ("rlef", "retry"),
-    "rlef-not-told": ("rlef", "retry_untold"),
-    "sft-told": ("sft", "retry"),
-    "sft-not-told": ("sft", "retry_untold"),
+    TOLD: ("rlef-retries", "retry", 0.0),
+    UNTOLD: ("rlef-untold", "retry_untold", 0.0),
+    DRAWN: ("rlef-untold", "retry_untold", 1.0),
+    "rlef-retries-not-told": ("rlef-retries", "retry_untold", 0.0),
+    "rlef-told": ("rlef", "retry", 0.0),
+    "rlef-not-told": ("rlef", "retry_untold", 0.0),
+    "sft-told": ("sft", "retry", 0.0),
+    "sft-not-told": ("sft", "retry_untold", 0.0),
 }
-"""Episodes of several programs -> whose, and the strategy: told what its programs did, or not."""
+"""Episodes of several programs -> whose, the strategy (told what its programs did, or not), and the
+temperature at which those after the first are drawn."""
 ORACLE = "oracle"
 """The program that solves a test instance, carried out."""
 SIDE_SPLITS = ("seen", "layouts")

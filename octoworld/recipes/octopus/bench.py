@@ -14,7 +14,7 @@ from octoworld.core.io import read_json, write_json
 from octoworld.core.registry import register_bench
 
 from ..suite.work import do
-from .arms import ARMS, ORACLE, RANDOM, RETRIES, SHUFFLED, TOLD, UNTOLD
+from .arms import ARMS, DRAWN, ORACLE, RANDOM, RETRIES, SHUFFLED, TOLD, UNTOLD
 from .config import OctopusConfig, quick_octopus
 from .judging import HELD, HELD_BLIND, JUDGED
 from .scenes import load_scenes
@@ -66,6 +66,10 @@ def claims(config: OctopusConfig) -> list[Claim]:
             "feedback helps retries", (TOLD,), some, "seen", margin=0.05, baseline=UNTOLD,
             statement="six programs with feedback beat six without by at least 5 points, after "
             "the same training with and without it",
+        ),
+        Claim(
+            "feedback helps more than chance", (TOLD,), some, "seen", margin=0.05, baseline=DRAWN,
+            statement="the same where those without feedback draw every program after the first",
         ),
         *(
             Claim(

@@ -46,7 +46,7 @@ class ProgramEnv:
             num_envs: programs at a time.
             keep: most outcomes that are remembered.
             onlooker: sees what programs leave behind.
-            is_clean: success counts only where no call failed.
+            is_clean: success counts only where no call failed; `done` fails where it is too early.
         """
         self.scenes, self.num_envs, self.keep = scenes, num_envs, keep
         self.onlooker, self.is_clean = onlooker, is_clean
@@ -109,7 +109,7 @@ class ProgramEnv:
         return [self._known[key] for key in programs]
 
     def _run(self, row: int, programs: list[tuple[Line, ...]]) -> dict[tuple[Line, ...], Outcome]:
-        house = household(self.scenes.instances[row])
+        house = household(self.scenes.instances[row], verifies=self.is_clean)
         turn = self.scenes.turns[row]
         for before in turn.before if turn is not None else ():
             carry_out(house, before)

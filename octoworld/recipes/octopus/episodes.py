@@ -29,9 +29,17 @@ SHOWN_OPEN = ("fetch",)
 GRAMMAR_TABLES = Grammar(GRAMMAR)
 
 
-def household(instance: Instance, image_size: tuple[int, int] = (64, 64)) -> Household:
-    """The scene of an instance as every arm gets it."""
-    return Household(instance, skills=SKILLS, packing="album", image_size=image_size)
+def household(
+    instance: Instance, image_size: tuple[int, int] = (64, 64), verifies: bool = False
+) -> Household:
+    """The scene of an instance as every arm gets it.
+
+    In episodes of several programs it `verifies`: whoever says too early that the task is done is
+    told what is not so, and may go on.
+    """
+    return Household(
+        instance, skills=SKILLS, packing="album", image_size=image_size, verifies=verifies
+    )
 
 
 def suitable(instance: Instance, max_tokens: int) -> bool:

@@ -86,7 +86,8 @@ def _stuck(
 
     As in episodes of `TinyAgent`, what was told of earlier programs stays known.
     """
-    house, before = household(scenes.instances[row], model.config.eye.image_size), ()
+    size = model.config.eye.image_size
+    house, before = household(scenes.instances[row], size, verifies=turns > 1), ()
     told: list[str] = []
     places = list(house.home.by_name)
     for left in reversed(range(turns)):

@@ -106,18 +106,22 @@ def _same_again(house: Household, runner: Runner, program: str) -> bool:
 
 
 def test_retries(config: OctopusConfig, arm: str, seed: int, folder: Path) -> None:
-    """Whole episodes in the agent loop, on `seen`, with pictures before every program."""
+    """Whole episodes in the agent loop, on `seen`, with pictures before every program.
+
+    `done` is verified there: who says it too early is asked again, told why or not.
+    """
     path = tested(folder, arm, seed, "seen")
     if path.exists():
         return
-    learned, strategy = RETRIES[arm]
+    learned, strategy, again = RETRIES[arm]
     model = TinyProgrammer.from_pretrained(folder / "learned" / learned / str(seed) / "policy")
     runner = make_runner("grammar")
     rows: dict[str, list[Any]] = {"success": [], "turns": [], "first": []}
     scenes = load_scenes(config, "seen", folder)
     for instance in scenes.instances[: config.retries]:
-        house = household(instance, config.eye.image_size)
-        agent = TinyAgent(model, replace(STRATEGIES[strategy], turns=config.attempts))
+        house = household(instance, config.eye.image_size, verifies=True)
+        how = replace(STRATEGIES[strategy], turns=config.attempts)
+        agent = TinyAgent(model, how, again=again)
         record = run_episode(house, agent, runner)
         rows["success"].append(int(record.success))
         rows["turns"].append(len(record.turns))

@@ -40,6 +40,7 @@ CODES: dict[str, str] = {
     "DROPPED": "it slipped out of the hand on the way",
     "MISPLACED": "it did not come to rest where it was put",
     "STUCK": "a motion was stopped by contact",
+    "NOT_DONE": "the goal does not hold yet (where `done` is verified)",
     "FINISHED": "the episode is over",
 }
 """Kinds of failure."""

@@ -10,6 +10,7 @@ from octoworld.core.errors import ConfigError, UnknownNameError
 from tasks.household.checker import Checker
 from tasks.household.facts import StateFacts
 from tasks.household.goals import PREDICATES, fraction, is_met, parse, text
+from tasks.household.unmet import unmet
 
 GOALS = (
     "(on mug_1 table_1)",
@@ -208,3 +209,55 @@ def test_quantifiers_and_parts(bench):
     assert judged(b, "(forall ?x openable (closed ?x))")
     goal = parse("(and (on mug_1 table_1) (clean mug_2) (on mug_3 bed_1) (clean mug_1))")
     assert fraction(goal, StateFacts(b.state, b.house.home)) == 0.5
+
+
+def told(bench, goal: str) -> list[str]:
+    """What is said not to hold."""
+    state = bench.state
+    return unmet(parse(goal), StateFacts(state, bench.house.home), state)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_does_not_hold_is_told_and_nothing_else(bench, name):
+    goal, holds, fails = CASES[name]
+    for arrange, count in ((holds, 0), (fails, 1)):
+        b = bench()
+        arrange(b)
+        sentences = told(b, goal)
+        assert len(sentences) == count
+        named = [a for a in parse(goal).args if a.endswith(("_1", "_2")) and name != "color"]
+        assert all(a in sentences[0] for a in named if count)
+
+
+def test_parts_and_quantifiers_are_told(bench):
+    b = bench().put("mug_1", "on", "table_1", "red").put("mug_2", "on", "table_1", "blue")
+    b.state.dirty["mug_2"] = True
+    assert told(b, "(and (on mug_1 desk_1) (clean mug_2) (on mug_2 table_1))") == [
+        "mug_1 (red) is not on desk_1", "mug_2 (blue) is not clean",
+    ]  # fmt: skip
+    assert told(b, "(forall ?x mug (clean ?x))") == ["mug_2 (blue) is not clean"]
+    assert told(b, "(not (on mug_1 table_1))") == ["mug_1 (red) is on table_1"]
+    assert told(b, "(or (on mug_1 desk_1) (dirty mug_1))") == [
+        "mug_1 (red) is not on desk_1 or mug_1 (red) is not dirty"
+    ]
+    assert told(b, "(count = 1 ?x mug (on ?x table_1))") == [
+        "too many of: mug on table_1 (2, expected = 1)"
+    ]
+    assert told(b, "(exists ?x sink (in mug_1 ?x))") == [
+        "too few of: sink in mug_1 (red) (0, expected >= 1)"
+    ]
+    assert told(b, "(imply (dirty mug_2) (on mug_2 desk_1))") == ["mug_2 (blue) is not on desk_1"]
+
+
+def test_a_household_that_verifies_lets_one_go_on_until_the_goal_holds(bench):
+    b = bench()
+    on_table(b)
+    b.house.goal, b.house.verifies = parse("(open fridge_1)"), True
+    result = b.do("done")
+    assert (result.ok, result.code) == (False, "NOT_DONE")
+    assert result.message == "not done: fridge_1 is not open"
+    assert not b.house.finished
+    b.ok("go_to", "fridge_1")
+    b.ok("open", "fridge_1")
+    b.ok("done")
+    assert b.house.finished and b.house.success

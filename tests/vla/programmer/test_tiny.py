@@ -25,6 +25,7 @@ from vla.programmer.tiny import (
     understand,
 )
 from vla.programmer.tiny.model import IN_ROOM
+from vla.programmer.tiny.tried import Tried
 from vla.programmer.tiny.words import Words
 
 from .house import SKILLS, House
@@ -271,3 +272,33 @@ def test_names_of_several_words_are_one_word():
         "the", "coffee_table", "coffee_table", "table",
     ]  # fmt: skip
     assert words.row("table table coffee table", 2, keep_end=True) == [3, 2]
+
+
+def test_what_was_tried_in_vain_is_not_tried_again():
+    tried = Tried(GrammarConfig(skills={"open": "here", "pick": "thing"}, nouns=("mug", "egg")))
+    pick = Line("pick", ("mug",))
+
+    def go(place: str) -> Line:
+        return Line("go_to", (place,))
+
+    def opened(place: str) -> Line:
+        return Line("open", (place,))
+
+    tried.note(
+        [go("shelf"), pick], "",
+        "line 1: go_to('shelf'): ok, there (2.0 s)\nline 2: pick('mug'): FAILED: no mug (0.5 s)\n"
+        "The program stopped at line 2: skill: no mug",
+    )  # fmt: skip
+    assert len(tried) == 1
+    assert tried.repeats([go("shelf"), pick], "bed")
+    assert tried.repeats([pick], "shelf")  # it stands there already
+    assert tried.repeats([go("fridge"), opened("fridge"), go("shelf"), pick], "shelf")
+    assert not tried.repeats([go("fridge"), pick], "shelf")
+    assert not tried.repeats([opened("shelf"), pick], "shelf")  # it may be inside
+    assert not tried.repeats([Line("pick", ("egg",))], "shelf")
+    # what came true since matters where it can: here, or to a thing
+    tried.note([opened("shelf")], "shelf", "line 1: open('shelf'): ok, open (1.0 s)")
+    assert not tried.repeats([pick], "shelf")
+    tried.note([pick], "shelf", "line 1: pick('mug'): FAILED: no mug (0.5 s)")
+    assert tried.repeats([pick], "shelf")
+    assert not tried.repeats([Line("pick", ("egg",)), pick], "shelf")
