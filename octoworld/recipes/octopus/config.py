@@ -110,11 +110,11 @@ class OctopusConfig:
     jobs: int = field(default_factory=usable_cpus)
     """Processes at a time, of one thread each."""
 
-    def model(self) -> TinyProgrammerConfig:
+    def model(self, matches_feedback: bool = False) -> TinyProgrammerConfig:
         """The policy."""
         return TinyProgrammerConfig(
             grammar=GRAMMAR, labels=LABELS, vocabulary=vocabulary(training_sentences()),
-            eye=self.eye, width=self.width,
+            eye=self.eye, width=self.width, matches_feedback=matches_feedback,
         )  # fmt: skip
 
     @property

@@ -38,7 +38,7 @@ def learn(config: OctopusConfig, name: str, seed: int, folder: Path) -> None:
     if (place / "policy" / "config.json").exists():
         return
     arm = ARMS[name]
-    model = new_policy(config, seed, folder)
+    model = new_policy(config, seed, folder, matches_feedback=arm.is_retrying)
     if arm.parent:
         parent = folder / "learned" / arm.parent / str(seed) / "policy"
         model.load_state_dict(TinyProgrammer.from_pretrained(parent).state_dict())

@@ -56,16 +56,18 @@ def take(config: OctopusConfig, source: Path, place: Path) -> None:
         shutil.copytree(source, temporary, dirs_exist_ok=True)
 
 
-def fresh(config: OctopusConfig, seed: int) -> TinyProgrammer:
+def fresh(config: OctopusConfig, seed: int, matches_feedback: bool = False) -> TinyProgrammer:
     """A policy with new weights, the eye's too."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, "octopus", "weights"))
-        return TinyProgrammer(config.model())
+        return TinyProgrammer(config.model(matches_feedback))
 
 
-def new_policy(config: OctopusConfig, seed: int, folder: Path) -> TinyProgrammer:
+def new_policy(
+    config: OctopusConfig, seed: int, folder: Path, matches_feedback: bool = False
+) -> TinyProgrammer:
     """A policy with new weights behind the eye that has been taught."""
-    model = fresh(config, seed)
+    model = fresh(config, seed, matches_feedback)
     taught = TinyProgrammer.from_pretrained(folder / "eye" / "policy")
     model.eye.load_state_dict(taught.eye.state_dict())
     return model

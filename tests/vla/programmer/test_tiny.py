@@ -302,3 +302,16 @@ def test_what_was_tried_in_vain_is_not_tried_again():
     tried.note([pick], "shelf", "line 1: pick('mug'): FAILED: no mug (0.5 s)")
     assert tried.repeats([pick], "shelf")
     assert not tried.repeats([Line("pick", ("egg",)), pick], "shelf")
+
+
+def test_words_of_feedback_point_at_what_they_name_where_that_is_wanted():
+    model = small(1)
+    told = TinyProgrammer(replace(model.config, matches_feedback=True))
+    told.load_state_dict(model.state_dict())
+    images = torch.randint(0, 256, (4, 16, 16, 3), generator=torch.Generator().manual_seed(0))
+    features = look(model, images.to(torch.uint8))
+    given = (model, told)
+    for feedback, same in (("", True), ("line 1: pick('mug'): FAILED: no mug", False)):
+        seen = understand(model, features, PLACES, "bring the mug", "at: sofa", feedback)
+        memories = [m.eval().encode(seen)[0] for m in given]
+        assert torch.equal(*memories) == same

@@ -38,6 +38,9 @@ class TinyProgrammerConfig:
     """Most words about the robot itself."""
     feedback_words: int = 20
     """Words of the last feedback, counted from its end."""
+    matches_feedback: bool = False
+    """Whether words of feedback point at the pictures that show what they name, as words of the
+    task do. It adds no weights."""
 
     def __post_init__(self) -> None:
         words = set(self.vocabulary)

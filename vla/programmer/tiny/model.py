@@ -153,15 +153,18 @@ class TinyProgrammer(nn.Module):
         return self.memory_norm(x), mask
 
     def _matches(self, sure: torch.Tensor, words: torch.Tensor, used: torch.Tensor) -> torch.Tensor:
-        """(B, P, width) from the positions in the task of the words that name what pictures show.
+        """(B, P, width) from the positions of the words of the task that name what pictures show.
 
         Attention would have to learn word by word that what is seen and what is said are the same;
         some thousand programs are too few for that.
         """
         shown = (sure @ self.names).clamp(max=1)
-        of_task = used[used < self.config.task_words]
-        named = words[:, None, : len(of_task)].expand(-1, sure.shape[1], -1)
-        return self.matched(shown.gather(2, named) @ self.positions[of_task])
+        config = self.config
+        pointing = used < config.task_words
+        if config.matches_feedback:
+            pointing = pointing | (used >= config.task_words + config.state_words)
+        named = words[:, None, pointing].expand(-1, sure.shape[1], -1)
+        return self.matched(shown.gather(2, named) @ self.positions[used[pointing]])
 
     # -- programs ----------------------------------------------------------------------------------
 
