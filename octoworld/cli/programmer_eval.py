@@ -39,6 +39,8 @@ class ProgrammerEvalArgs:
     """What it is shown: album, sheet, separate, text or blind; default: what it was made for."""
     fidelity: Literal["kinematic", "physical"] = "kinematic"
     """How skills move the robot."""
+    verify: bool = False
+    """`done` fails while the goal does not hold, and says what is not so: the agent may go on."""
     runner: Literal["grammar", "monty"] = "grammar"
     """Who runs the programs."""
     device: Literal["cpu", "cuda"] | None = None
@@ -59,6 +61,8 @@ def main(argv: list[str]) -> int:
     )
     if args.packing:
         scene["packing"] = args.packing
+    if args.verify:
+        scene["verifies"] = True
     runner = make_runner(args.runner)
     found = {}
     try:

@@ -113,6 +113,8 @@ def test_the_whole_job_by_commands(pretrained, tmp_path, capsys):
     assert "| seen | 2 | " in capsys.readouterr().out
     assert len(read_episodes(out / "seen" / EPISODES)) == 2
     assert read_json(out / "eval.json")["splits"]["seen"]["episodes"] == 2
+    assert main([*told, "--verify"]) == 2  # other episodes than those that are there
+    assert "choose another folder" in capsys.readouterr().err
 
 
 @pytest.mark.slow
