@@ -123,6 +123,7 @@ BENCHES: Registry = Registry(
         "octoworld.recipes.robust_bench",
         "octoworld.recipes.elsewhere_benches",
         "octoworld.recipes.gpu_bench",
+        "octoworld.recipes.foresight_bench",
         "octoworld.recipes.headline.bench",
         "octoworld.recipes.household_checker",
         "octoworld.recipes.household_physical",
