@@ -39,6 +39,8 @@ class ImaginationConfig:
     """Reward for each unit of progress gained, on top."""
     record: bool = False
     """Keep imagined steps, so that `to_episodes` can export them."""
+    sampling_steps: int = 0
+    """Euler steps in which a flow model draws; 0: as many as its own config says."""
 
 
 @dataclass
@@ -97,6 +99,12 @@ class WorldModelEnv(VecEnv):
         missing = [c for c in world_model.cameras if c not in dataset.frames]
         if missing:
             raise ConfigError(f"the dataset has no images of {missing}; has {list(dataset.frames)}")
+        steps = self.config.sampling_steps
+        if steps and not hasattr(getattr(world_model, "settings", None), "sampling_steps"):
+            raise ConfigError(
+                f"sampling_steps {steps}: a {type(world_model).__name__} draws in no such steps"
+            )
+        self._how: dict[str, Any] = {"sampling_steps": steps} if steps else {}
         cameras, box = world_model.cameras, gymnasium.spaces.Box
         spaces: dict[str, gymnasium.Space] = {
             IMAGE + c: box(0, 255, tuple(dataset.frames[c].shape[1:]), np.uint8) for c in cameras
@@ -262,7 +270,9 @@ class WorldModelEnv(VecEnv):
         latents, proprio = [], []
         given = torch.from_numpy(np.ascontiguousarray(actions)).to(self.device)
         for part in given.split(self.world_model.max_chunk, dim=1):
-            history, imagined = self.world_model.imagine(history, part, self._generator, "none")
+            history, imagined = self.world_model.imagine(
+                history, part, self._generator, "none", **self._how
+            )
             latents.append(imagined.latents)
             proprio.append(imagined.proprio)
         z, p = torch.cat(latents, 1), torch.cat(proprio, 1)

@@ -123,6 +123,20 @@ def test_same_seed_same_dream_and_autoreset(trained, never):
     assert (env.progress_buf == 0).all()
 
 
+def test_frames_are_drawn_in_as_many_steps_as_asked(trained, never, dreamer):
+    def dream(steps: int):
+        env = _env(trained, never, sampling_steps=steps)
+        env.reset(seed=5)
+        return env.step_chunk(np.full((4, 4, 2), 0.5, np.float32)).obs[IMAGE]
+
+    own = trained["model"].settings.sampling_steps
+    assert own != 1
+    assert np.array_equal(dream(0), dream(own))
+    assert not np.array_equal(dream(0), dream(1))
+    with pytest.raises(ConfigError, match="AutoregressiveWorldModel draws in no such steps"):
+        _env(dreamer, never, sampling_steps=1)
+
+
 def test_partial_reset_leaves_the_others(trained, never):
     env = _env(trained, never)
     env.reset(seed=0)

@@ -61,9 +61,11 @@ class HeadlineConfig:
     choice: int = 24
     """The same, by which the best iterate is chosen, and the alarm looks."""
     imagination: ImaginationConfig = field(
-        default_factory=lambda: ImaginationConfig(horizon=48, starts=StartConfig(middle_share=0.2))
+        default_factory=lambda: ImaginationConfig(
+            horizon=48, starts=StartConfig(middle_share=0.2), sampling_steps=1
+        )
     )
-    """Episodes inside the world model, as long as true ones."""
+    """Episodes inside the world model, as long as true ones. One Euler step draws as well as two."""
     posttrain: PosttrainConfig = field(
         default_factory=lambda: PosttrainConfig(
             frozen=PERCEPTION,
