@@ -73,7 +73,8 @@ class JoinedEnv(VecEnv):
         told, rewards, terminated = zip(*found, strict=True)
         common = [name for name in told[0] if all(name in one for one in told)]
         joined = {name: np.concatenate([as_numpy(one[name]) for one in told]) for name in common}
-        return joined, *(np.concatenate([as_numpy(x) for x in c]) for c in (rewards, terminated))
+        reward, ended = (np.concatenate([as_numpy(x) for x in c]) for c in (rewards, terminated))
+        return joined, reward, ended
 
     def _observe(self) -> Any:
         return _stacked([part._observe() for part in self.parts])

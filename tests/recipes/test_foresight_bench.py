@@ -46,6 +46,7 @@ def test_who_is_told_begins_with_the_truth():
     data = dataset_of(list(recorded(config, "play")))
     model = load_latent_model(asset("checkpoints", "tabletop/worldmodel"))
     encode_dataset(model.autoencoder, data)
+    assert data.objects is not None
     rows = torch.arange(5)[None]
     truth = data.objects[rows]
     told, pictures = imagine(model, data, rows, TOLD)

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 import torch
 
+from octoworld.core.config import to_dict
 from octoworld.core.io import read_json
 from octoworld.data.reader import Dataset
 from octoworld.recipes.headline.arms import SFT, UNJUDGED, arms_of
 from octoworld.recipes.headline.bench import HeadlineBench, paired, rows_by_arm
 from octoworld.recipes.headline.config import HeadlineConfig, quick_headline
 from octoworld.recipes.headline.recorded import demonstrations, explored
+from worldmodels.autoencoder import AutoencoderConfig, FrameAutoencoder
 from worldmodels.likeness import Likeness
 
 
@@ -89,12 +91,10 @@ def test_start_seeds_are_apart():
 
 
 def test_likeness_is_one_at_a_goal_and_falls_with_distance():
-    class Codec(torch.nn.Linear):
-        pass
-
     goals = torch.zeros(2, 3, 4)
     goals[1] += 1.0
-    judge = Likeness(Codec(1, 1), lambda text: goals if text == "a" else goals[:1], scale=0.5)
+    codec = FrameAutoencoder(to_dict(AutoencoderConfig(width=16, latent_channels=16, cell_size=8)))
+    judge = Likeness(codec, lambda text: goals if text == "a" else goals[:1], scale=0.5)
     latents = torch.zeros(2, 3, 3, 4)
     latents[:, 1] += 1.0
     latents[:, 2] += 0.5
