@@ -168,9 +168,7 @@ def _in_imagination(
         "true_episodes": len(tried),
         "true_episodes_in_posttraining": env.true_episodes,
         "imagined_before": history[0]["initial_imagined/success"],
-        "imagined_kept": history[kept - 1 if kept else 0][
-            "imagined/success" if kept else "initial_imagined/success"
-        ],
+        "imagined_kept": _promised(history[:kept], history[0]["initial_imagined/success"]),
         "kept_iteration": kept,
     }
     return _spent(place, history) | told | {"halted": outcome["stopped"]}
@@ -180,6 +178,12 @@ def _encoded(episodes: list[Episode], autoencoder: FrameAutoencoder) -> EpisodeD
     data = EpisodeDataset.from_episodes(episodes, CAMERAS)
     encode_dataset(autoencoder, data)
     return data
+
+
+def _promised(rows: list[dict[str, float]], before: float) -> float:
+    """Imagined success when it was looked at last; an alarm may keep an iterate in between."""
+    seen = [row["imagined/success"] for row in rows if "imagined/success" in row]
+    return seen[-1] if seen else before
 
 
 def _spent(place: Path, history: list[dict[str, float]]) -> dict[str, Any]:
