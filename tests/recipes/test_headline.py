@@ -13,6 +13,7 @@ from octoworld.recipes.headline.arms import SFT, UNJUDGED, arms_of
 from octoworld.recipes.headline.bench import HeadlineBench, paired, rows_by_arm
 from octoworld.recipes.headline.config import HeadlineConfig, quick_headline
 from octoworld.recipes.headline.recorded import demonstrations, explored
+from octoworld.recipes.worldenv.outcome import promised
 from worldmodels.autoencoder import AutoencoderConfig, FrameAutoencoder
 from worldmodels.likeness import Likeness
 
@@ -88,6 +89,11 @@ def test_start_seeds_are_apart():
         for seed in config.start_seeds(purpose, task, training, count)
     ]
     assert len(seeds) == len(set(seeds))
+
+
+def test_an_iterate_at_which_nobody_looked_promises_what_the_one_before_did():
+    rows = [{"initial_imagined/success": 0.1}, {"imagined/success": 0.3}, {}]
+    assert [promised(rows, kept) for kept in (0, 1, 2, 3)] == [0.1, 0.1, 0.3, 0.3]
 
 
 def test_likeness_is_one_at_a_goal_and_falls_with_distance():

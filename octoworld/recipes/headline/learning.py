@@ -32,6 +32,7 @@ from worldmodels.likeness import Likeness
 from worldmodels.reflector import Reflector
 
 from ..rollouts import made_for
+from ..worldenv.outcome import promised
 from ..worldenv.readers import shipped_reward
 from .arms import SFT, Arm, arms_of
 from .config import CAMERAS, FEW, HeadlineConfig
@@ -167,8 +168,8 @@ def _in_imagination(
     told = {
         "true_episodes": len(tried),
         "true_episodes_in_posttraining": env.true_episodes,
-        "imagined_before": history[0]["initial_imagined/success"],
-        "imagined_kept": _promised(history[:kept], history[0]["initial_imagined/success"]),
+        "imagined_before": promised(history, 0),
+        "imagined_kept": promised(history, kept),
         "kept_iteration": kept,
     }
     return _spent(place, history) | told | {"halted": outcome["stopped"]}
@@ -178,12 +179,6 @@ def _encoded(episodes: list[Episode], autoencoder: FrameAutoencoder) -> EpisodeD
     data = EpisodeDataset.from_episodes(episodes, CAMERAS)
     encode_dataset(autoencoder, data)
     return data
-
-
-def _promised(rows: list[dict[str, float]], before: float) -> float:
-    """Imagined success when it was looked at last; an alarm may keep an iterate in between."""
-    seen = [row["imagined/success"] for row in rows if "imagined/success" in row]
-    return seen[-1] if seen else before
 
 
 def _spent(place: Path, history: list[dict[str, float]]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -73,17 +73,25 @@ def posttrain_policy(run: Run) -> dict[str, Any]:
     learner.save_pretrained(run.path("checkpoints", "posttrained"))
     outcome = read_json(folder / "outcome.json")
     kept = outcome["best_iteration"]
-    before = history[0]["initial_imagined/success"]
     return {
         "true_steps": env.true_steps,
-        "imagined_before": before,
-        "imagined_kept": history[kept - 1]["imagined/success"] if kept else before,
+        "imagined_before": promised(history, 0),
+        "imagined_kept": promised(history, kept),
         "kept_iteration": kept,
         "iterations": outcome["iterations"],
         "halted": outcome["stopped"],
         "alarm": ", ".join(alarm.signals) if alarm is not None else "off",
         "live_share": float(np.mean([row["rl/live_share"] for row in history])),
     }
+
+
+def promised(history: Sequence[Mapping[str, float]], kept: int) -> float:
+    """Imagined success of the iterate `kept` (0: the untrained policy), when it was looked at last.
+
+    The alarm may keep one at which nobody looked.
+    """
+    seen = [row["imagined/success"] for row in history[:kept] if "imagined/success" in row]
+    return seen[-1] if seen else history[0]["initial_imagined/success"]
 
 
 def test_policies(run: Run) -> dict[str, Any]:
