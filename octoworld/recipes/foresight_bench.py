@@ -19,7 +19,7 @@ from octoworld.core.rng import torch_generator
 from octoworld.data.episode import Episode
 from octoworld.data.reader import Dataset
 from tasks.manipulation.hindsight import SEEN, judge_places, places_read
-from tasks.manipulation.objects import OBJECTS, object_state
+from tasks.manipulation.objects import OBJECTS
 from tasks.manipulation.tabletop import JudgeConfig
 from tasks.suites import SCENES
 from worldmodels.autoencoder import encode_dataset
@@ -29,7 +29,7 @@ from worldmodels.latent_model import LatentWorldModel
 from worldmodels.metrics import mask_recall, saturated_pixels
 
 from .play import PlayActor
-from .questions import recorded_places
+from .questions import recorded_objects, recorded_places
 from .recording import write_dataset
 from .rollouts import RolloutConfig, collect
 
@@ -140,10 +140,7 @@ def recorded(config: ForesightConfig, kind: str) -> Iterator[Episode]:
 def dataset_of(episodes: list[Episode]) -> EpisodeDataset:
     """The episodes, with where their things are."""
     data = EpisodeDataset.from_episodes(episodes, (CAMERA,))
-    told = [
-        object_state(e["observation.state"], e["observation.environment_state"]) for e in episodes
-    ]
-    data.objects = torch.from_numpy(np.concatenate(told))
+    data.objects = recorded_objects(episodes)
     return data
 
 

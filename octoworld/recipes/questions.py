@@ -25,6 +25,7 @@ from tasks.manipulation.hindsight import (
     places_of,
     places_read,
 )
+from tasks.manipulation.objects import object_state
 from tasks.suites import SCENES
 from worldmodels.dataset import EpisodeDataset
 from worldmodels.latent_model import LatentWorldModel
@@ -56,6 +57,14 @@ class PictureConfig:
 def recorded_places(episode: Episode) -> Places:
     """Where things truly were in an episode."""
     return places_of(episode["observation.state"], episode["observation.environment_state"])
+
+
+def recorded_objects(episodes: Sequence[Episode]) -> torch.Tensor:
+    """Where things truly were in every row of episodes, `OBJECTS` (F, 17) float32."""
+    told = [
+        object_state(e["observation.state"], e["observation.environment_state"]) for e in episodes
+    ]
+    return torch.from_numpy(np.concatenate(told))
 
 
 def tabletop_questions(episodes: Sequence[Episode], tasks: Sequence[str]) -> list[list[Question]]:

@@ -65,8 +65,7 @@ class HeadlineConfig:
             horizon=48, starts=StartConfig(middle_share=0.2), sampling_steps=1
         )
     )
-    """Episodes inside the world model, as long as true ones. One Euler step draws as well as
-    two."""
+    """Episodes inside the world model, as long as true ones, drawn in one Euler step."""
     posttrain: PosttrainConfig = field(
         default_factory=lambda: PosttrainConfig(
             frozen=PERCEPTION,

@@ -16,6 +16,10 @@ KINDS = {
 """Arms that have a budget, by the beginning of their names."""
 
 
+GAP = 4.0
+"""Least distance of two lines' names [%]."""
+
+
 def draw_budgets(found: Mapping[str, Sequence[Mapping[str, Any]]], path: Path) -> None:
     """Curves of the arms with a budget, lines for those with demonstrations alone; 95 % bars."""
     if not found:
@@ -42,12 +46,18 @@ def draw_budgets(found: Mapping[str, Sequence[Mapping[str, Any]]], path: Path) -
             places, middle, (middle - low, high - middle), color=color, label=kind, marker="o",
             markersize=4, linewidth=1.4, capsize=2,
         )  # fmt: skip
-    for arm, rows in found.items():
-        if arm.startswith("sft") or arm.endswith("demonstrations"):
-            _, middle, _ = _percent(rows)
-            axis.axhline(middle, color="0.6", linewidth=0.8, linestyle="--" if "," in arm else "-")
-            axis.annotate(arm, (1.005, middle), xycoords=("axes fraction", "data"), fontsize=7,
-                          va="center")  # fmt: skip
+    lines = {
+        arm: _percent(rows)[1]
+        for arm, rows in found.items()
+        if arm.startswith("sft") or arm.endswith("demonstrations")
+    }
+    label = -GAP
+    for arm, middle in sorted(lines.items(), key=lambda line: line[1]):
+        axis.axhline(middle, color="0.6", linewidth=0.8, linestyle="--" if "," in arm else "-")
+        label = max(middle, label + GAP)
+        place = {"xy": (1.005, label), "xycoords": ("axes fraction", "data")}
+        axis.annotate(arm, fontsize=7, va="center", **place)
+    axis.set_ylim(0, 100)
     axis.set_xticks(range(len(budgets)), budgets)
     axis.set_xlabel("episodes of true physics beside five demonstrations a task")
     axis.set_ylabel("success in true physics [%]")

@@ -17,7 +17,6 @@ from octoworld.core.rng import torch_generator
 from octoworld.data.episode import Episode
 from octoworld.data.reader import Dataset
 from tasks.manipulation.hindsight import VECTOR
-from tasks.manipulation.objects import object_state
 from vla.augment import AugmentConfig
 from vla.checkpoint import load_policy, policy_folder
 from vla.freeze import PERCEPTION
@@ -32,7 +31,12 @@ from worldmodels.reflector import Questions, Reflector, train_reflector
 from worldmodels.replay import Replayed, objects_seen, replay
 
 from ..play import PlayActor
-from ..questions import imagined_questions, recorded_places, tabletop_questions
+from ..questions import (
+    imagined_questions,
+    recorded_objects,
+    recorded_places,
+    tabletop_questions,
+)
 from ..recording import write_dataset
 from ..rollouts import RolloutConfig, collect
 from ..stubborn import StubbornActor
@@ -129,10 +133,7 @@ def load(config: ReflectorBenchConfig, split: str, folder: Path) -> EpisodeDatas
     """All episodes of a split, encoded, with where their things are."""
     episodes = [e for kind in KINDS for e in Dataset(recorded(folder, split, kind)).load_all()]
     data = EpisodeDataset.from_episodes(episodes, CAMERAS)
-    told = [
-        object_state(e["observation.state"], e["observation.environment_state"]) for e in episodes
-    ]
-    data.objects = torch.from_numpy(np.concatenate(told))
+    data.objects = recorded_objects(episodes)
     place = folder / "latents" / f"{split}.safetensors"
     if place.exists():
         data.latents = load_tensors(place)["latents"]

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from octoworld.core.errors import CheckpointError, DatasetError
@@ -17,7 +16,7 @@ from octoworld.core.paths import asset
 from octoworld.core.rng import torch_generator
 from octoworld.data.episode import Episode
 from octoworld.data.reader import Dataset
-from tasks.manipulation.objects import OBJECTS, object_state
+from tasks.manipulation.objects import OBJECTS
 from worldmodels.autoencoder import FrameAutoencoder, encode_dataset, redraw_dataset
 from worldmodels.autoregressive import (
     AutoregressiveTrainConfig,
@@ -45,6 +44,7 @@ from worldmodels.probe import StateProbe, train_probe
 from worldmodels.rlir.measure import Witnesses
 
 from ..play import PlayActor
+from ..questions import recorded_objects
 from ..recording import write_dataset
 from ..rollouts import RolloutConfig, collect
 from ..wander import WanderActor
@@ -90,10 +90,7 @@ def load(folder: Path, sources: Sequence[str], device: str = "cpu") -> EpisodeDa
     """Episodes of some sources, encoded, with where their things are."""
     episodes = [e for source in sources for e in Dataset(recorded(folder, source)).load_all()]
     data = EpisodeDataset.from_episodes(episodes, CAMERAS)
-    told = [
-        object_state(e["observation.state"], e["observation.environment_state"]) for e in episodes
-    ]
-    data.objects = torch.from_numpy(np.concatenate(told))
+    data.objects = recorded_objects(episodes)
     place = folder / "latents" / ("+".join(sources).replace(" ", "-") + ".safetensors")
     if place.exists():
         data.latents = load_tensors(place)["latents"]

@@ -48,8 +48,8 @@ class DataConfig:
     """Episodes of aimless handling (`recipes/play.py`) for world model and reflector: without
     them, a policy that seldom grasps shows them too little of what a moved block looks like."""
     motion_per_task: int = 2000
-    """Further episodes of such handling without pictures, seven of which cost as much as one
-    with: the world model's state model learns contact from them. 0 records none."""
+    """Further episodes of such handling without pictures, which take most of the time: the world
+    model's state model learns contact from them. 0 records none."""
     exploration_per_task: int = 100
     """Episodes of the fine-tuned policy in true physics, failures included."""
     exploration_temperatures: tuple[float, ...] = (1.0, 1.5, 2.0)

@@ -17,7 +17,7 @@ from octoworld.core.rng import torch_generator
 from octoworld.data.episode import Episode
 from sim.cameras import image_matrix
 from tasks.env import scene_cameras
-from tasks.manipulation.objects import OBJECTS, OBJECTS_DIM, object_state
+from tasks.manipulation.objects import OBJECTS, OBJECTS_DIM
 from vla.checkpoint import load_policy
 from vla.pretrain import pretrain_grounding
 from vla.sft import train_sft
@@ -30,7 +30,7 @@ from worldmodels.metrics import rollout_report
 from worldmodels.reflector import Reflector, evaluate_reflector, train_reflector
 from worldmodels.reflector.train import Asked
 
-from ..questions import imagined, real_questions
+from ..questions import imagined, real_questions, recorded_objects
 from ..stages import Run
 from .config import WorldEnvConfig
 from .recordings import load
@@ -189,7 +189,7 @@ def _encoded(run: Run, episodes: list[Episode]) -> EpisodeDataset:
     """Episodes with latents, and with where their objects are."""
     data = EpisodeDataset.from_episodes(episodes, run.config.cameras)
     encode_dataset(autoencoder(run), data)
-    data.objects = _objects(episodes)
+    data.objects = recorded_objects(episodes)
     return data
 
 
@@ -199,16 +199,8 @@ def _motion(run: Run) -> EpisodeDataset | None:
         return None
     episodes = load(run, "motion")
     data = EpisodeDataset.from_episodes(episodes, ())
-    data.objects = _objects(episodes)
+    data.objects = recorded_objects(episodes)
     return data
-
-
-def _objects(episodes: list[Episode]) -> torch.Tensor:
-    """Where things are in each row (F, O)."""
-    told = [
-        object_state(e["observation.state"], e["observation.environment_state"]) for e in episodes
-    ]
-    return torch.from_numpy(np.concatenate(told))
 
 
 def _sight(run: Run, state_dim: int) -> Sight:

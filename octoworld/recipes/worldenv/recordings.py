@@ -88,35 +88,30 @@ def record_exploration(run: Run, policy: Policy) -> dict[str, Any]:
 
 def record_play(run: Run) -> dict[str, Any]:
     """Aimless handling of things, for the world model and the reflector; no policy imitates it."""
-    config: WorldEnvConfig = run.config
-    # to the clock, whatever happens: what is done can be undone
-    rollouts = RolloutConfig(config.data.num_envs, 10**6, cameras=config.cameras)
-
-    def episodes() -> Iterable[Episode]:
-        for task in config.tasks:
-            seeds = split_seeds(config, "play", task, config.data.play_per_task)
-            yield from collect(
-                task, seeds, rollouts, policy=None, source="play", make_actor=PlayActor
-            )
-
-    return write(run, "play", episodes())
+    data = run.config.data
+    return _played(run, "play", data.play_per_task, data.num_envs, run.config.cameras)
 
 
 def record_motion(run: Run) -> dict[str, Any]:
     """More of such handling without pictures, for the world model's state model."""
-    config: WorldEnvConfig = run.config
-    if not config.data.motion_per_task:
-        return {"episodes": 0}
-    rollouts = RolloutConfig(MOTION_AT_ONCE, 10**6, cameras=())
+    count = run.config.data.motion_per_task
+    return _played(run, "motion", count, MOTION_AT_ONCE, ()) if count else {"episodes": 0}
+
+
+def _played(
+    run: Run, name: str, count: int, num_envs: int, cameras: tuple[str, ...]
+) -> dict[str, Any]:
+    # to the clock, whatever happens: what is done can be undone
+    rollouts = RolloutConfig(num_envs, 10**6, cameras=cameras)
 
     def episodes() -> Iterable[Episode]:
-        for task in config.tasks:
-            seeds = split_seeds(config, "motion", task, config.data.motion_per_task)
+        for task in run.config.tasks:
+            seeds = split_seeds(run.config, name, task, count)
             yield from collect(
                 task, seeds, rollouts, policy=None, source="play", make_actor=PlayActor
             )
 
-    return write(run, "motion", episodes())
+    return write(run, name, episodes())
 
 
 def true_episodes(run: Run) -> int:
